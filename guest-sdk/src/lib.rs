@@ -1,0 +1,151 @@
+#![cfg_attr(not(target_family = "wasm"), doc = include_str!("../README.md"))]
+#![cfg_attr(target_family = "wasm", doc = "Provost plugins in Rust, as they run in the sandbox.")]
+#![cfg_attr(
+    not(target_family = "wasm"),
+    expect(clippy::test_attr_in_doctest, reason = "`tests/readme.rs` runs the tests that the README shows")
+)]
+
+mod change;
+pub mod config;
+pub mod directory;
+mod document;
+mod failure;
+mod host;
+pub mod http;
+#[doc(hidden)]
+pub mod invoke;
+pub mod log;
+mod message;
+pub mod outbox;
+mod patch;
+mod plugin;
+mod resource;
+pub mod state;
+#[cfg(not(target_family = "wasm"))]
+pub mod testing;
+mod verdict;
+#[doc(hidden)]
+#[cfg(target_family = "wasm")]
+pub mod wasm;
+
+pub use change::{Caller, Change, Context, Member, MembershipChange, Operation};
+pub use failure::Failure;
+pub use message::Message;
+pub use patch::Patch;
+pub use plugin::{Finding, Info, Plugin};
+pub use resource::{Address, Enterprise, Group, Labelled, Manager, Meta, Name, Resource, User};
+pub use serde;
+pub use serde_json::{self, Value, json};
+pub use verdict::{Hold, Refusal, RefusalStatus, ScimType, Verdict};
+
+/// A JSON object whose keys are attribute names.
+pub type Attributes = serde_json::Map<String, Value>;
+
+/// What a plugin answers: a value, or that it could not tell.
+pub type Result<T = (), E = Failure> = std::result::Result<T, E>;
+
+/// Everything most plugins use, for one `use` line.
+///
+/// ```
+/// use provost_sdk::prelude::*;
+/// ```
+pub mod prelude {
+    pub use crate::{
+        Change, Failure, Finding, Group, Info, Message, Operation, Patch, Plugin, Resource, Result, ScimType, User,
+        Verdict, config, directory, http, json, log, outbox, state,
+    };
+    pub use serde::{Deserialize, Serialize};
+}
+
+/// Makes a crate the plugin of this type.
+///
+/// Every plugin exports `lifecycle`. The hook groups it implements are named behind a colon:
+/// `before_write`, `observe`, `deliver`. A group that is not named is not exported, and the host
+/// never calls it.
+///
+/// ```
+/// use provost_sdk::prelude::*;
+///
+/// #[derive(Deserialize)]
+/// struct Quiet {}
+///
+/// impl Plugin for Quiet {
+///     const INFO: Info = provost_sdk::info!();
+/// }
+///
+/// provost_sdk::export!(Quiet: before_write, observe);
+/// # fn main() {}
+/// ```
+///
+/// Outside WebAssembly the macro only checks its arguments, so that a plugin is an ordinary
+/// crate to `cargo test`.
+#[macro_export]
+macro_rules! export {
+    ($plugin:ty $(: $($group:ident),* $(,)?)?) => {
+        const _: () = {
+            $crate::__export_lifecycle!($plugin);
+            $($($crate::__export_group!($plugin, $group);)*)?
+        };
+    };
+}
+
+/// [`Info`] from the crate's own `Cargo.toml`: name, version and description.
+#[macro_export]
+macro_rules! info {
+    () => {
+        $crate::Info {
+            name: env!("CARGO_PKG_NAME"),
+            version: env!("CARGO_PKG_VERSION"),
+            summary: env!("CARGO_PKG_DESCRIPTION"),
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+#[cfg(target_family = "wasm")]
+macro_rules! __export_lifecycle {
+    ($plugin:ty) => {
+        type Adapter = $crate::wasm::Adapter<$plugin>;
+        $crate::wasm::lifecycle::export!(Adapter with_types_in $crate::wasm::lifecycle);
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+#[cfg(target_family = "wasm")]
+macro_rules! __export_group {
+    ($plugin:ty, before_write) => {
+        $crate::wasm::before_write::export!(Adapter with_types_in $crate::wasm::before_write);
+    };
+    ($plugin:ty, observe) => {
+        $crate::wasm::observe::export!(Adapter with_types_in $crate::wasm::observe);
+    };
+    ($plugin:ty, deliver) => {
+        $crate::wasm::deliver::export!(Adapter with_types_in $crate::wasm::deliver);
+    };
+    ($plugin:ty, $other:ident) => {
+        compile_error!("a hook group is one of `before_write`, `observe`, `deliver`");
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+#[cfg(not(target_family = "wasm"))]
+macro_rules! __export_lifecycle {
+    ($plugin:ty) => {
+        const _: $crate::Info = <$plugin as $crate::Plugin>::INFO;
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+#[cfg(not(target_family = "wasm"))]
+macro_rules! __export_group {
+    ($plugin:ty, before_write) => {};
+    ($plugin:ty, observe) => {};
+    ($plugin:ty, deliver) => {};
+    ($plugin:ty, $other:ident) => {
+        compile_error!("a hook group is one of `before_write`, `observe`, `deliver`");
+    };
+}

@@ -1,0 +1,106 @@
+//! What a plugin is: its configuration, with methods for the moments it is asked.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::{Change, Message, Result, Verdict, config};
+
+/// A plugin: a type that is its own configuration.
+///
+/// The host makes a fresh instance for every call and the SDK fills `self` from the operator's
+/// configuration, so nothing a method learns in one call is there in the next; what must last
+/// goes to [`crate::state`]. Each method has a default that lets everything pass; implement those
+/// whose groups [`crate::export!`] names.
+///
+/// ```
+/// use provost_sdk::prelude::*;
+///
+/// /// Nobody becomes an administrator by provisioning.
+/// #[derive(Deserialize)]
+/// #[serde(deny_unknown_fields)]
+/// struct NoAdmins {
+///     title: String,
+/// }
+///
+/// impl Plugin for NoAdmins {
+///     const INFO: Info = provost_sdk::info!();
+///
+///     fn review(&self, change: &Change) -> Result<Verdict> {
+///         let Some(user) = change.proposed::<User>()? else { return Ok(Verdict::proceed()) };
+///         if user.title.as_ref() == Some(&self.title) {
+///             return Ok(Verdict::forbid("`title` names a role that is given by hand only"));
+///         }
+///         Ok(Verdict::proceed())
+///     }
+/// }
+///
+/// provost_sdk::export!(NoAdmins: before_write);
+/// # fn main() {}
+/// ```
+pub trait Plugin: DeserializeOwned {
+    /// Who the plugin is; [`crate::info!`] reads it from `Cargo.toml`.
+    const INFO: Info;
+
+    /// Looks for what is wrong with a configuration that has the right shape. The shape itself
+    /// (a missing key, a number instead of a text) is checked before, by deserialising it.
+    fn check(&self) -> Vec<Finding> {
+        Vec::new()
+    }
+
+    /// The whole check of a configuration, called once before the plugin is used.
+    ///
+    /// The default deserialises it and asks [`Plugin::check`]; few plugins need another.
+    fn check_config(config: &Value) -> Vec<Finding> {
+        match config::from_value::<Self>(config) {
+            Ok(plugin) => plugin.check(),
+            Err(finding) => vec![finding],
+        }
+    }
+
+    /// Before a change is committed. Messages enqueued and state written here are committed with
+    /// the change or not at all. After a version clash the host asks again.
+    fn review(&self, change: &Change) -> Result<Verdict> {
+        let _ = change;
+        Ok(Verdict::proceed())
+    }
+
+    /// After a change is committed: at least once, in order per resource. `sequence` grows along
+    /// the changes of one resource.
+    fn observe(&self, change: &Change, sequence: u64) -> Result {
+        let _ = (change, sequence);
+        Ok(())
+    }
+
+    /// One message that this plugin enqueued: at least once, in order per resource.
+    fn deliver(&self, message: &Message) -> Result {
+        let _ = message;
+        Ok(())
+    }
+}
+
+/// Who a plugin is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Info {
+    /// Its name, usually the crate's.
+    pub name: &'static str,
+    /// Its version: changes, refusals and log lines are attributed to it.
+    pub version: &'static str,
+    /// One sentence for listings.
+    pub summary: &'static str,
+}
+
+/// Something about the configuration that the operator must mend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The configuration key, dotted: `target.url`. Empty for the whole.
+    pub path: String,
+    /// One sentence.
+    pub message: String,
+}
+
+impl Finding {
+    /// A finding about the key at `path`.
+    pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { path: path.into(), message: message.into() }
+    }
+}

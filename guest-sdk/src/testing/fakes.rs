@@ -1,0 +1,256 @@
+//! The host as plugins know it, in this thread's memory.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+
+use provost_scim::filter::Filter;
+use provost_scim::{Leniency, Schemas};
+use serde_json::Value;
+
+use super::outcome::{Enqueued, Line};
+use crate::{Attributes, Context, Member, directory, http, log, outbox, state};
+
+thread_local! {
+    static HOST: RefCell<Option<Host>> = const { RefCell::new(None) };
+}
+
+/// A host with a configuration, a directory, a memory, and answers to HTTP requests.
+///
+/// [`Host::run`] lets code call it that is not a plugin's hook: a helper under test, or an example.
+///
+/// ```
+/// use provost_sdk::{state, testing::Host};
+///
+/// Host::new().run(|| {
+///     state::put("colour", "blue").unwrap();
+///     assert_eq!(state::get_text("colour").unwrap().unwrap(), "blue");
+/// });
+/// ```
+#[derive(Debug, Default)]
+pub struct Host {
+    pub(super) config: Value,
+    pub(super) resources: Vec<(String, Attributes)>,
+    pub(super) members: BTreeMap<String, Vec<Member>>,
+    pub(super) state: BTreeMap<String, Vec<u8>>,
+    pub(super) answers: VecDeque<Result<http::Response, http::Error>>,
+    pub(super) requests: Vec<http::Request>,
+    pub(super) messages: Vec<Enqueued>,
+    pub(super) messages_ever: u64,
+    pub(super) lines: Vec<Line>,
+    pub(super) context: Option<Context>,
+}
+
+impl Host {
+    /// A host that knows nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// With this configuration, a JSON object.
+    pub fn config(mut self, config: Value) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// With this resource in its directory; it needs an `id`.
+    #[track_caller]
+    pub fn resource(mut self, resource_type: &str, document: Value) -> Self {
+        let Value::Object(document) = document else { panic!("a resource is a JSON object") };
+        assert!(document.get("id").is_some_and(Value::is_string), "a resource in the directory has an `id`");
+        self.resources.push((resource_type.to_owned(), document));
+        self
+    }
+
+    /// With this member in a group, both by their ids.
+    pub fn member(mut self, group: &str, id: &str) -> Self {
+        let resource_type = self.resources.iter().find(|(_, document)| document["id"] == id);
+        let resource_type = resource_type.map_or("User", |(resource_type, _)| resource_type).to_owned();
+        self.members.entry(group.to_owned()).or_default().push(Member { id: id.to_owned(), resource_type });
+        self
+    }
+
+    /// With this value in the plugin's state.
+    pub fn state(mut self, key: &str, value: impl AsRef<[u8]>) -> Self {
+        self.state.insert(key.to_owned(), value.as_ref().to_owned());
+        self
+    }
+
+    /// With this answer to the next HTTP request that has none yet.
+    pub fn answer(mut self, status: u16, body: impl AsRef<[u8]>) -> Self {
+        let body = body.as_ref().to_owned();
+        self.answers.push_back(Ok(http::Response { status, headers: Vec::new(), body }));
+        self
+    }
+
+    /// With this error for the next HTTP request that has no answer yet.
+    pub fn fails(mut self, error: http::Error) -> Self {
+        self.answers.push_back(Err(error));
+        self
+    }
+
+    /// Runs code that may call this host.
+    pub fn run<T>(mut self, code: impl FnOnce() -> T) -> T {
+        within(&mut self, code)
+    }
+}
+
+/// Lends the host to the thread while `code` runs, and takes it back even if that panics.
+pub(super) fn within<T>(host: &mut Host, code: impl FnOnce() -> T) -> T {
+    struct Lent<'a>(&'a mut Host);
+    impl Drop for Lent<'_> {
+        fn drop(&mut self) {
+            if let Some(host) = HOST.take() {
+                *self.0 = host;
+            }
+        }
+    }
+    let lent = Lent(host);
+    HOST.set(Some(std::mem::take(lent.0)));
+    code()
+}
+
+#[track_caller]
+fn with<T>(call: impl FnOnce(&mut Host) -> T) -> T {
+    HOST.with_borrow_mut(|host| match host {
+        Some(host) => call(host),
+        None => panic!("there is no host here: call the plugin by `testing::Harness`, or run this in `testing::Host`"),
+    })
+}
+
+pub(crate) fn log(level: log::Level, message: &str, fields: Vec<(String, String)>) {
+    with(|host| host.lines.push(Line { level, message: message.to_owned(), fields }));
+}
+
+pub(crate) fn config() -> String {
+    with(|host| match &host.config {
+        Value::Null => "{}".to_owned(),
+        config => config.to_string(),
+    })
+}
+
+pub(crate) fn state_get(key: &str) -> Result<Option<Vec<u8>>, state::Error> {
+    with(|host| Ok(host.state.get(key).cloned()))
+}
+
+pub(crate) fn state_put(key: &str, value: &[u8], _ttl_s: Option<u64>) -> Result<(), state::Error> {
+    with(|host| host.state.insert(key.to_owned(), value.to_owned()));
+    Ok(())
+}
+
+pub(crate) fn state_delete(key: &str) -> Result<(), state::Error> {
+    with(|host| host.state.remove(key));
+    Ok(())
+}
+
+pub(crate) fn state_compare_and_put(
+    key: &str,
+    expected: Option<&[u8]>,
+    value: Option<&[u8]>,
+) -> Result<(), state::Error> {
+    if state_get(key)?.as_deref() != expected {
+        return Err(state::Error::Conflict);
+    }
+    match value {
+        Some(value) => state_put(key, value, None),
+        None => state_delete(key),
+    }
+}
+
+pub(crate) fn state_scan(
+    prefix: &str,
+    after: Option<&str>,
+    limit: u32,
+) -> Result<Vec<(String, Vec<u8>)>, state::Error> {
+    with(|host| {
+        let entries = host.state.iter();
+        let entries =
+            entries.filter(|(key, _)| key.starts_with(prefix) && after.is_none_or(|after| key.as_str() > after));
+        Ok(entries.take(limit as usize).map(|(key, value)| (key.clone(), value.clone())).collect())
+    })
+}
+
+pub(crate) fn directory_get(resource_type: &str, id: &str) -> Result<Option<String>, directory::Error> {
+    with(|host| {
+        let mut resources = host.resources.iter();
+        let found = resources.find(|(kind, document)| kind == resource_type && document["id"] == id);
+        Ok(found.map(|(_, document)| Value::Object(document.clone()).to_string()))
+    })
+}
+
+pub(crate) fn directory_find(
+    resource_type: &str,
+    filter: &str,
+    cursor: Option<&str>,
+    count: u32,
+) -> Result<(Vec<String>, Option<String>), directory::Error> {
+    let invalid = |reason: &str| directory::Error::Invalid(reason.to_owned());
+    let schemas = Schemas::standard();
+    let kind = schemas.resource_type(resource_type).ok_or(invalid("there is no such resource type"))?;
+    let filter = Filter::parse(filter).and_then(|filter| filter.bind(kind, &Leniency::default()));
+    let filter = filter.map_err(|error| invalid(&error.detail))?;
+    let begin: usize = cursor.map_or(Ok(0), str::parse).map_err(|_| invalid("the cursor is not one of these"))?;
+
+    with(|host| {
+        let resources = host.resources.iter().filter(|(kind, _)| kind == resource_type);
+        let found: Vec<_> = resources.filter(|(_, document)| filter.matches(document)).collect();
+        let end = found.len().min(begin + count as usize);
+        let page = found[begin.min(end)..end].iter().map(|(_, document)| Value::Object(document.clone()).to_string());
+        Ok((page.collect(), (end < found.len()).then(|| end.to_string())))
+    })
+}
+
+pub(crate) fn directory_members(group: &str, after: Option<&str>, count: u32) -> Result<Vec<Member>, directory::Error> {
+    with(|host| {
+        let mut members = host.members.get(group).cloned().unwrap_or_default();
+        members.sort_by(|a, b| a.id.cmp(&b.id));
+        let behind = members.into_iter().filter(|member| after.is_none_or(|after| *member.id > *after));
+        Ok(behind.take(count as usize).collect())
+    })
+}
+
+pub(crate) fn directory_is_member(group: &str, id: &str) -> Result<bool, directory::Error> {
+    with(|host| Ok(host.members.get(group).is_some_and(|members| members.iter().any(|member| member.id == id))))
+}
+
+pub(crate) fn enqueue(target: &str, payload: String, options: outbox::Options) -> Result<String, outbox::Error> {
+    with(|host| Ok(host.enqueue(target, Some(payload), None, options)))
+}
+
+pub(crate) fn enqueue_request(
+    target: &str,
+    request: http::Request,
+    options: outbox::Options,
+) -> Result<String, outbox::Error> {
+    with(|host| Ok(host.enqueue(target, None, Some(request), options)))
+}
+
+pub(crate) fn http_send(request: http::Request) -> Result<http::Response, http::Error> {
+    with(|host| {
+        let asked = format!("{} {}", request.method, request.url);
+        host.requests.push(request);
+        host.answers.pop_front().unwrap_or_else(|| panic!("the test has no answer to {asked}; give it one by `answer`"))
+    })
+}
+
+impl Host {
+    fn enqueue(
+        &mut self,
+        target: &str,
+        payload: Option<String>,
+        request: Option<http::Request>,
+        options: outbox::Options,
+    ) -> String {
+        self.messages_ever += 1;
+        let key = format!("message-{}", self.messages_ever);
+        let context = self.context.clone();
+        self.messages.push(Enqueued {
+            key: key.clone(),
+            target: target.to_owned(),
+            payload,
+            request,
+            options,
+            context,
+        });
+        key
+    }
+}

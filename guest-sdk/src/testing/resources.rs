@@ -1,0 +1,204 @@
+//! Changes made the way the host makes them: from a request's body to what a plugin is shown, and
+//! from a verdict to what the change becomes.
+
+use std::sync::Arc;
+
+use provost_scim::filter::Filter;
+use provost_scim::patch::{self, Operation as PatchOperation};
+use provost_scim::resource::parse_id;
+use provost_scim::{
+    Draft, Invalid, Leniency, MembershipEdit, Resource, ResourceType, Schemas, Stamp, changed_paths, check, covers,
+};
+use serde_json::{Value, json};
+
+use crate::change::Parts;
+use crate::{Member, MembershipChange, Operation, Verdict};
+
+/// The id of a resource that a test gives none.
+const ID: &str = "01930000-0000-7000-8000-000000000001";
+
+/// One change, before anybody is asked.
+#[derive(Debug)]
+pub(super) struct Proposal {
+    pub(super) operation: Operation,
+    pub(super) resource_type: Arc<ResourceType>,
+    pub(super) id: String,
+    current: Option<Resource>,
+    proposed: Option<Draft>,
+    operations: Option<Vec<PatchOperation>>,
+    members_before: Vec<Member>,
+}
+
+#[track_caller]
+pub(super) fn create(resource_type: &str, body: Value) -> Proposal {
+    let resource_type = kind(resource_type);
+    let proposed = expect(check::create(body, &resource_type, &leniency()), "the new resource");
+    Proposal {
+        operation: Operation::Create,
+        id: ID.to_owned(),
+        current: None,
+        proposed: Some(proposed),
+        operations: None,
+        members_before: Vec::new(),
+        resource_type,
+    }
+}
+
+#[track_caller]
+pub(super) fn replace(resource_type: &str, before: Value, body: Value) -> Proposal {
+    let mut proposal = of_stored(Operation::Replace, resource_type, before);
+    let current = proposal.current.as_ref().expect("a stored resource is there");
+    proposal.proposed = Some(expect(check::replace(current, body, &leniency()), "the replacement"));
+    proposal
+}
+
+#[track_caller]
+pub(super) fn patch(resource_type: &str, before: Value, operations: Value) -> Proposal {
+    let mut proposal = of_stored(Operation::Patch, resource_type, before);
+    let current = proposal.current.as_ref().expect("a stored resource is there");
+    let operations = expect(patch::parse_operations(operations), "the patch");
+    let applied = patch::apply(current.to_draft(), Some(current), &operations, &leniency());
+    proposal.proposed = Some(expect(applied, "the patch"));
+    proposal.operations = Some(operations);
+    proposal
+}
+
+#[track_caller]
+pub(super) fn delete(resource_type: &str, before: Value) -> Proposal {
+    of_stored(Operation::Delete, resource_type, before)
+}
+
+impl Proposal {
+    /// What the plugin is shown.
+    pub(super) fn parts(&self) -> Parts {
+        let stamp = self.current.as_ref().map(Resource::stamp);
+        let (current, proposed) = (self.current.as_ref(), self.proposed.as_ref());
+        let operations = self.operations.as_deref();
+        Parts {
+            current: current.map(|resource| Value::Object(resource.document()).to_string()),
+            proposed: proposed.map(|draft| Value::Object(draft.document(stamp)).to_string()),
+            operations: operations.map(|all| patch::normalised(all, &self.resource_type).to_string()),
+            changed_paths: changed_paths(
+                current.map(Resource::attributes),
+                proposed.map(|draft| &draft.attributes),
+                &self.resource_type,
+            ),
+            membership: self.membership(),
+        }
+    }
+
+    /// What the change becomes, or what the host would blame the plugin for.
+    pub(super) fn after(&self, verdict: &Verdict, grant: &[String]) -> Result<Option<Value>, String> {
+        let Some(proposed) = &self.proposed else {
+            return match verdict {
+                Verdict::Patch(_) | Verdict::Replace(_) => {
+                    Err("a delete has no proposed resource to change".to_owned())
+                }
+                _ => Ok(None),
+            };
+        };
+        let (current, leniency) = (self.current.as_ref(), leniency());
+        let after = match verdict {
+            Verdict::Proceed => Ok(proposed.clone()),
+            Verdict::Patch(operations) => patch::parse_operations(Value::from(operations.operations()))
+                .and_then(|operations| patch::apply(proposed.clone(), current, &operations, &leniency)),
+            Verdict::Replace(document) => check::replacement(current, proposed, document.clone(), &leniency),
+            Verdict::Reject(_) | Verdict::Hold(_) => return Ok(None),
+        };
+        let after = after.map_err(|invalid| invalid.detail)?;
+
+        let touched = changed_paths(Some(&proposed.attributes), Some(&after.attributes), &self.resource_type);
+        if let Some(path) = touched.iter().find(|path| !grant.iter().any(|grant| covers(grant, path))) {
+            return Err(format!("it may not change `{path}`"));
+        }
+        let stamp = current.map(Resource::stamp);
+        let document = after.document(stamp);
+        provost_scim::validate(after, stamp.unwrap_or(stamp_of(ID))).map_err(|invalid| invalid.detail)?;
+        Ok(Some(Value::Object(document)))
+    }
+
+    /// How the members differ, worked out on the whole list: tests have short ones.
+    fn membership(&self) -> Option<MembershipChange> {
+        if !self.resource_type.has_members {
+            return None;
+        }
+        let before = &self.members_before;
+        let edits = self.proposed.as_ref().map_or(&[][..], |draft| &draft.membership);
+        let mut after = if self.proposed.is_some() { before.clone() } else { Vec::new() };
+        for edit in edits {
+            match edit {
+                MembershipEdit::Add(members) => {
+                    let new: Vec<_> = members.iter().map(member).filter(|new| !after.contains(new)).collect();
+                    after.extend(new);
+                }
+                MembershipEdit::Remove(ids) => after.retain(|m| !ids.iter().any(|id| id.to_string() == m.id)),
+                MembershipEdit::RemoveWhere(filter) => after.retain(|m| !self.selects(filter, m)),
+                MembershipEdit::Clear => after.clear(),
+                MembershipEdit::Replace(members) => after = members.iter().map(member).collect(),
+            }
+        }
+        let missing = |from: &[Member], all: &[Member]| all.iter().filter(|m| !from.contains(m)).cloned().collect();
+        let change = MembershipChange {
+            added: missing(before, &after),
+            removed: missing(&after, before),
+            total_before: before.len() as u64,
+        };
+        (!change.added.is_empty() || !change.removed.is_empty()).then_some(change)
+    }
+
+    fn selects(&self, filter: &Filter, member: &Member) -> bool {
+        let object = json!({ "value": member.id, "type": member.resource_type });
+        let bound = filter.bind_member(&self.resource_type);
+        bound.is_ok_and(|bound| object.as_object().is_some_and(|object| bound.matches(object)))
+    }
+}
+
+#[track_caller]
+fn of_stored(operation: Operation, resource_type: &str, before: Value) -> Proposal {
+    let resource_type = kind(resource_type);
+    let id = before.get("id").map_or(ID, |id| id.as_str().expect("an `id` is a text")).to_owned();
+    assert!(parse_id(&id).is_some(), "the `id` of a stored resource is a UUID in lower case, and `{id}` is not");
+
+    let mut draft = expect(check::create(before, &resource_type, &leniency()), "the stored resource");
+    let members_before = draft.membership.drain(..).flat_map(|edit| match edit {
+        MembershipEdit::Add(members) => members.iter().map(member).collect(),
+        _ => Vec::new(),
+    });
+    let members_before = members_before.collect();
+    let current = expect(provost_scim::validate(draft, stamp_of(&id)), "the stored resource");
+    Proposal { operation, resource_type, id, current: Some(current), proposed: None, operations: None, members_before }
+}
+
+#[track_caller]
+fn kind(resource_type: &str) -> Arc<ResourceType> {
+    match Schemas::standard().resource_type(resource_type) {
+        Some(kind) => kind.clone(),
+        None => panic!("there is no resource type `{resource_type}`; there are `User` and `Group`"),
+    }
+}
+
+#[track_caller]
+fn expect<T>(result: Result<T, Invalid>, what: &str) -> T {
+    match result {
+        Ok(value) => value,
+        Err(invalid) => panic!("the server would refuse {what} before any plugin is asked: {invalid}"),
+    }
+}
+
+/// As lenient as a server out of the box, and `schemas` may be left out: tests are for reading.
+fn leniency() -> Leniency {
+    let mut leniency = Leniency::default();
+    leniency.body.infer_schemas = true;
+    leniency
+}
+
+fn member(member: &provost_scim::Member) -> Member {
+    let resource_type = member.resource_type.clone().unwrap_or_else(|| "User".to_owned());
+    Member { id: member.id.to_string(), resource_type }
+}
+
+fn stamp_of(id: &str) -> Stamp {
+    let id = parse_id(id).expect("the id was checked");
+    let created = "2026-01-01T00:00:00Z".parse().expect("it is an instant");
+    Stamp { id, version: 1, created, last_modified: created }
+}

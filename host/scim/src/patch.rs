@@ -1,0 +1,188 @@
+//! PATCH (RFC 7644 section 3.5.2): reading a request's operations, and applying them to a draft.
+//!
+//! [`PatchRequest::parse`] reads the envelope; [`apply`] then works through the operations in
+//! their order, each on what the one before has left. Nothing is stored here, so a request that
+//! fails in its middle has changed nothing (S-16.6).
+//!
+//! Mutability is judged operation by operation, since it is about transitions. What a resource
+//! must have is judged at the end, so that a list can be emptied and filled in one request (S-16.7).
+//!
+//! A group's members are never looked at: what an operation does to them becomes a
+//! [`crate::MembershipEdit`], which costs the same for ten members and for a hundred thousand.
+
+mod apply;
+mod elements;
+mod members;
+mod normalise;
+mod step;
+mod value;
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+pub use apply::apply;
+pub use normalise::normalised;
+
+use crate::path::PatchPath;
+use crate::{Invalid, Leniency};
+
+/// The URN of a PATCH request's envelope.
+pub const PATCH_OP: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
+
+/// How many operations one request may hold.
+pub const PATCH_OPERATIONS_MAX: usize = 1000;
+
+/// How many list elements one request may look at, over all its operations. A path with a filter
+/// looks at each element of its list.
+pub const PATCH_ELEMENTS_MAX: usize = 1_000_000;
+
+/// What an operation does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Op {
+    /// Adds values to a list, or sets one.
+    Add,
+    /// Unassigns.
+    Remove,
+    /// Puts values in the place of others.
+    Replace,
+}
+
+impl Op {
+    /// The operation as it stands on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Add => "add",
+            Self::Remove => "remove",
+            Self::Replace => "replace",
+        }
+    }
+
+    /// The operation of this name. Letter case does not matter (L-P1).
+    fn named(name: &str) -> Option<Self> {
+        [Self::Add, Self::Remove, Self::Replace].into_iter().find(|op| op.as_str().eq_ignore_ascii_case(name))
+    }
+}
+
+impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One step of a PATCH, as written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Operation {
+    /// What is done.
+    pub op: Op,
+    /// Where. Without a path, the value's members say where.
+    pub path: Option<PatchPath>,
+    /// With what.
+    pub value: Option<Value>,
+}
+
+/// The body of a PATCH request.
+pub struct PatchRequest;
+
+impl PatchRequest {
+    /// Reads the envelope and its operations (S-16.1 to S-16.4). Members that the protocol does
+    /// not know are ignored.
+    ///
+    /// ```
+    /// use provost_scim::Leniency;
+    /// use provost_scim::patch::{Op, PATCH_OP, PatchRequest};
+    /// use serde_json::json;
+    ///
+    /// let body = json!({ "schemas": [PATCH_OP], "Operations": [{ "op": "Replace", "path": "active", "value": false }] });
+    /// let operations = PatchRequest::parse(body, &Leniency::default()).unwrap();
+    /// assert_eq!(operations[0].op, Op::Replace);
+    /// ```
+    pub fn parse(body: Value, leniency: &Leniency) -> Result<Vec<Operation>, Invalid> {
+        let Value::Object(mut body) = body else {
+            return Err(Invalid::syntax("a PATCH request must be a JSON object"));
+        };
+        let schemas = take(&mut body, "schemas")?;
+        let is_patch = |urn: &Value| urn.as_str().is_some_and(|urn| urn.eq_ignore_ascii_case(PATCH_OP));
+        match schemas {
+            Some(Value::Array(urns)) if urns.iter().any(is_patch) => {}
+            None if leniency.body.infer_schemas => {}
+            _ => return Err(Invalid::syntax(format!("`schemas` must contain `{PATCH_OP}`"))),
+        }
+        match take(&mut body, "Operations")? {
+            Some(Value::Array(operations)) if operations.is_empty() && !leniency.patch.empty_operations_ok => {
+                Err(Invalid::syntax("`Operations` must hold at least one operation"))
+            }
+            Some(operations) => read_operations(operations, leniency),
+            None => Err(Invalid::syntax("`Operations` is missing")),
+        }
+    }
+}
+
+/// Reads a bare array of operations, as a plugin returns it. An empty one changes nothing.
+pub fn parse_operations(operations: Value) -> Result<Vec<Operation>, Invalid> {
+    read_operations(operations, &Leniency::default())
+}
+
+fn read_operations(operations: Value, leniency: &Leniency) -> Result<Vec<Operation>, Invalid> {
+    let Value::Array(operations) = operations else {
+        return Err(Invalid::syntax("`Operations` must be an array"));
+    };
+    if operations.len() > PATCH_OPERATIONS_MAX {
+        return Err(too_many_operations());
+    }
+    let several = operations.len() > 1;
+    let read = operations.into_iter().enumerate();
+    read.map(|(index, operation)| read_operation(operation, leniency).map_err(|e| numbered(e, several, index)))
+        .collect()
+}
+
+fn read_operation(operation: Value, leniency: &Leniency) -> Result<Operation, Invalid> {
+    let Value::Object(mut operation) = operation else {
+        return Err(Invalid::syntax("an operation must be a JSON object"));
+    };
+    let op = take(&mut operation, "op")?;
+    let op = op
+        .as_ref()
+        .and_then(Value::as_str)
+        .and_then(Op::named)
+        .ok_or_else(|| Invalid::syntax("`op` must be `add`, `remove` or `replace`"))?;
+    let path = match take(&mut operation, "path")? {
+        None | Some(Value::Null) => None,
+        Some(Value::String(path)) if path.is_empty() => None,
+        Some(Value::String(path)) => Some(PatchPath::parse(&path, leniency)?),
+        Some(_) => return Err(Invalid::syntax("`path` must be a string")),
+    };
+    let value = take(&mut operation, "value")?;
+    match op {
+        Op::Remove if path.is_none() => Err(no_path()),
+        Op::Add | Op::Replace if value.is_none() => Err(no_value(op)),
+        _ => Ok(Operation { op, path, value }),
+    }
+}
+
+/// Takes a member out of an object. Letter case does not matter.
+fn take(object: &mut Map<String, Value>, name: &str) -> Result<Option<Value>, Invalid> {
+    let mut keys = object.keys().filter(|key| key.eq_ignore_ascii_case(name));
+    match (keys.next().cloned(), keys.next()) {
+        (Some(_), Some(_)) => Err(Invalid::syntax(format!("`{name}` is given twice"))),
+        (Some(key), None) => Ok(object.remove(&key)),
+        (None, _) => Ok(None),
+    }
+}
+
+fn no_path() -> Invalid {
+    Invalid::no_target("a `remove` needs a `path`")
+}
+
+fn no_value(op: Op) -> Invalid {
+    Invalid::value(format!("an operation `{op}` needs a `value`"))
+}
+
+fn too_many_operations() -> Invalid {
+    Invalid::new(crate::ScimType::TooMany, format!("a PATCH request holds at most {PATCH_OPERATIONS_MAX} operations"))
+}
+
+/// Says which operation is wrong, if there are several.
+fn numbered(error: Invalid, several: bool, index: usize) -> Invalid {
+    if several { Invalid { detail: format!("operation {}: {}", index + 1, error.detail), ..error } } else { error }
+}

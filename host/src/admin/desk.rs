@@ -1,0 +1,249 @@
+//! Answers operators: permission first, then the store, the plugins or the delivery worker.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::call::{Call, Listing, NewToken};
+use crate::access::{self, Action, Forbidden, Token};
+use crate::clock::Clock;
+use crate::context::{Actor, Realm, RequestContext, Scope};
+use crate::delivery::Delivery;
+use crate::plugin::PluginHost;
+use crate::store::{JournalEntry, OutboxKey, OutboxRow, Store, StoreError, TokenRecord};
+
+/// How many rows one listing shows at most.
+const ROWS_MAX: usize = 1_000;
+
+/// How many rows a listing shows when nobody says.
+const ROWS_DEFAULT: usize = 20;
+
+/// Why an operator's call was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum DeskError {
+    /// The token lacks the scope.
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
+    /// No such thing.
+    #[error("there is no {0}")]
+    NotFound(String),
+    /// The call makes no sense.
+    #[error("{0}")]
+    Senseless(String),
+    /// No randomness for a token.
+    #[error("the operating system gave no randomness for a token")]
+    Entropy(#[source] rand::rand_core::OsError),
+    /// The store failed.
+    #[error("the store could not answer")]
+    Store(#[source] StoreError),
+}
+
+impl From<StoreError> for DeskError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Who answers.
+pub struct Desk {
+    store: Arc<Store>,
+    clock: Clock,
+    plugins: Option<Arc<PluginHost>>,
+    delivery: Option<Delivery>,
+}
+
+/// The operator at the command line of the machine itself: whoever may open the data directory.
+pub fn local(clock: &Clock) -> RequestContext {
+    let actor = Actor { subject: "local".to_owned(), client: Some("command line".to_owned()), scopes: Scope::ALL.into() };
+    RequestContext { request_id: "local".into(), realm: Realm::DEFAULT, actor: Arc::new(actor), now: clock.now() }
+}
+
+impl Desk {
+    /// A running server's desk.
+    pub fn serving(store: Arc<Store>, clock: Clock, plugins: Arc<PluginHost>, delivery: Delivery) -> Self {
+        Self { store, clock, plugins: Some(plugins), delivery: Some(delivery) }
+    }
+
+    /// A desk over a store that no server has open.
+    pub fn offline(store: Arc<Store>, clock: Clock) -> Self {
+        Self { store, clock, plugins: None, delivery: None }
+    }
+
+    /// The desk's clock.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The store, for credentials.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Does what the operator asks and answers with JSON.
+    ///
+    /// # Errors
+    /// The reason names the thing that is missing or wrong.
+    pub async fn answer(&self, cx: &RequestContext, call: Call) -> Result<Value, DeskError> {
+        access::allow(cx, Action::Administer)?;
+
+        match call {
+            Call::TokenCreate(new) => self.token_create(cx, new).await,
+            Call::TokenList => {
+                let tokens = self.store.tokens(cx.realm).await?;
+                Ok(json!({ "tokens": tokens.iter().map(token).collect::<Vec<_>>() }))
+            }
+            Call::TokenRevoke { id } => match self.store.token_revoke(cx.realm, &id).await? {
+                true => Ok(json!({ "revoked": id })),
+                false => Err(DeskError::NotFound(format!("token `{id}`"))),
+            },
+            Call::PluginList => self.plugin_list(),
+            Call::OutboxList(listing) => self.outbox_list(&listing).await,
+            Call::OutboxRedrive { key } => self.redrive(key).await,
+            Call::OutboxDrop { key } => self.drop_message(key).await,
+            Call::Journal(listing) => self.journal(&listing).await,
+        }
+    }
+
+    async fn token_create(&self, cx: &RequestContext, new: NewToken) -> Result<Value, DeskError> {
+        if new.name.trim().is_empty() || new.scopes.is_empty() {
+            return Err(DeskError::Senseless("a token needs a name and at least one scope".to_owned()));
+        }
+        let secret = Token::generate().map_err(DeskError::Entropy)?;
+        let record = TokenRecord {
+            id: Uuid::new_v4().simple().to_string()[..12].to_owned(),
+            name: new.name,
+            hash: secret.hash(),
+            scopes: new.scopes,
+            created: cx.now,
+            expires: new.days.map(|days| cx.now + SignedDuration::from_hours(24 * i64::from(days))),
+        };
+        self.store.token_put(cx.realm, &record).await?;
+        let mut shown = token(&record);
+        shown["token"] = Value::String(secret.reveal().to_owned());
+        Ok(shown)
+    }
+
+    fn plugin_list(&self) -> Result<Value, DeskError> {
+        let plugins = self.plugins.as_ref().ok_or_else(|| {
+            DeskError::NotFound("running server; `provost plugin check` looks at a plugin without one".to_owned())
+        })?;
+        let statuses = plugins.statuses();
+        Ok(json!({ "plugins": statuses }))
+    }
+
+    async fn outbox_list(&self, listing: &Listing) -> Result<Value, DeskError> {
+        let after = listing.after.as_deref().map(outbox_key).transpose()?;
+        let limit = listing.limit.unwrap_or(ROWS_DEFAULT).min(ROWS_MAX);
+        let only_parked = listing.parked.unwrap_or(false);
+        let rows = self.outbox_rows(after, limit, only_parked).await?;
+        let counts = self.store.outbox_counts(Realm::DEFAULT).await?;
+        let messages: Vec<Value> = rows.iter().map(message).collect();
+        Ok(json!({ "waiting": counts.waiting, "parked": counts.parked, "messages": messages }))
+    }
+
+    /// Up to `limit` rows behind `after`, reading on until there are as many that match.
+    async fn outbox_rows(
+        &self,
+        mut after: Option<OutboxKey>,
+        limit: usize,
+        only_parked: bool,
+    ) -> Result<Vec<OutboxRow>, StoreError> {
+        let settled = self.store.settled();
+        let mut found = Vec::new();
+        while found.len() < limit {
+            let rows = self.store.outbox_rows(after, settled, ROWS_MAX).await?;
+            let Some(last) = rows.last() else { break };
+            after = Some(last.key);
+            found.extend(rows.into_iter().filter(|row| !only_parked || row.parked.is_some()));
+        }
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    async fn redrive(&self, text: String) -> Result<Value, DeskError> {
+        let key = outbox_key(&text)?;
+        let found = match &self.delivery {
+            Some(delivery) => delivery.redrive(key).await?,
+            None => self.store.outbox_redrive(key).await?.is_some(),
+        };
+        if found { Ok(json!({ "redriven": text })) } else { Err(DeskError::NotFound(format!("message `{text}`"))) }
+    }
+
+    async fn drop_message(&self, text: String) -> Result<Value, DeskError> {
+        let key = outbox_key(&text)?;
+        let found = match &self.delivery {
+            Some(delivery) => delivery.drop_message(key).await?,
+            None => self.store.outbox_done(key).await?,
+        };
+        if found { Ok(json!({ "dropped": text })) } else { Err(DeskError::NotFound(format!("message `{text}`"))) }
+    }
+
+    async fn journal(&self, listing: &Listing) -> Result<Value, DeskError> {
+        let limit = listing.limit.unwrap_or(ROWS_DEFAULT).min(ROWS_MAX);
+        let entries = match &listing.after {
+            Some(after) => {
+                let senseless = |_| DeskError::Senseless("`after` must be a sequence number".to_owned());
+                self.store.journal(Realm::DEFAULT, after.parse().map_err(senseless)?, limit).await?
+            }
+            None => self.store.journal_tail(Realm::DEFAULT, limit).await?,
+        };
+        Ok(json!({ "entries": entries.iter().map(entry).collect::<Vec<_>>() }))
+    }
+}
+
+fn outbox_key(text: &str) -> Result<OutboxKey, DeskError> {
+    text.parse().map_err(|_| DeskError::Senseless(format!("`{text}` is not a message's key; `provost outbox list` shows them")))
+}
+
+fn token(record: &TokenRecord) -> Value {
+    json!({
+        "id": record.id,
+        "name": record.name,
+        "scopes": record.scopes,
+        "created": record.created.to_string(),
+        "expires": record.expires.map(|at| at.to_string()),
+    })
+}
+
+fn message(row: &OutboxRow) -> Value {
+    let cause = &row.message.cause;
+    json!({
+        "key": row.key.to_string(),
+        "state": match (&row.parked, row.attempts) {
+            (Some(_), _) => "parked",
+            (None, 0) => "waiting",
+            (None, _) => "retrying",
+        },
+        "plugin": row.message.plugin,
+        "target": row.message.target,
+        "resourceType": cause.resource_type,
+        "resourceId": cause.id,
+        "version": cause.version,
+        "operation": cause.operation,
+        "requestId": cause.request_id,
+        "idempotencyKey": row.message.key,
+        "attempts": row.attempts,
+        "notBefore": row.not_before.to_string(),
+        "lastError": row.parked.as_ref().or(row.last_error.as_ref()),
+    })
+}
+
+fn entry(entry: &JournalEntry) -> Value {
+    json!({
+        "sequence": entry.sequence,
+        "at": entry.at.to_string(),
+        "requestId": entry.request_id,
+        "subject": entry.actor.subject,
+        "client": entry.actor.client,
+        "operation": entry.operation,
+        "resourceType": entry.resource_type,
+        "resourceId": entry.id,
+        "version": entry.version,
+        "changedPaths": entry.changed_paths,
+        "membersAdded": entry.members_added,
+        "membersRemoved": entry.members_removed,
+        "plugins": entry.changed_by.iter().map(|by| format!("{} {}", by.plugin, by.version)).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,133 @@
+//! The admin API over HTTP: each route turns a request into a [`Call`] and the desk's answer into JSON.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::Router;
+use axum::extract::{FromRequestParts, Path, Query, State};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use serde_json::{Value, json};
+
+use super::call::{Call, Listing, NewToken};
+use super::{Desk, DeskError};
+use crate::context::RequestContext;
+use crate::http::{HttpError, RequestId, authenticate, error_chain, request_id};
+
+/// Everything under `/admin`, and `/health`.
+pub fn router(desk: Arc<Desk>) -> Router {
+    Router::new()
+        .route("/admin/tokens", get(token_list).post(token_create))
+        .route("/admin/tokens/{id}", delete(token_revoke))
+        .route("/admin/plugins", get(plugin_list))
+        .route("/admin/outbox", get(outbox_list))
+        .route("/admin/outbox/{key}", delete(outbox_drop))
+        .route("/admin/outbox/{key}/redrive", post(outbox_redrive))
+        .route("/admin/journal", get(journal))
+        .fallback(async || problem(StatusCode::NOT_FOUND, "there is no such admin endpoint"))
+        .with_state(desk)
+}
+
+/// An authenticated operator. What the operator may do is the desk's question.
+struct Operator(RequestContext);
+
+impl FromRequestParts<Arc<Desk>> for Operator {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, desk: &Arc<Desk>) -> Result<Self, Response> {
+        parts.extensions.insert(RequestId(request_id(desk.clock())));
+        authenticate(parts, desk.store(), desk.clock()).await.map(Self).map_err(|error| match error {
+            HttpError::Unauthenticated { .. } => {
+                let mut response = problem(StatusCode::UNAUTHORIZED, &error.to_string());
+                let challenge = header::HeaderValue::from_static("Bearer realm=\"provost\"");
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+                response
+            }
+            other => {
+                tracing::error!(reason = %error_chain(&other), "an admin request could not be authenticated");
+                problem(StatusCode::INTERNAL_SERVER_ERROR, "the store could not answer")
+            }
+        })
+    }
+}
+
+async fn token_list(State(desk): State<Arc<Desk>>, Operator(cx): Operator) -> Result<Json<Value>, DeskError> {
+    desk.answer(&cx, Call::TokenList).await.map(Json)
+}
+
+async fn token_create(
+    State(desk): State<Arc<Desk>>,
+    Operator(cx): Operator,
+    new: Result<Json<NewToken>, axum::extract::rejection::JsonRejection>,
+) -> Result<Response, DeskError> {
+    let Json(new) = new.map_err(|rejection| DeskError::Senseless(rejection.body_text()))?;
+    let made = desk.answer(&cx, Call::TokenCreate(new)).await?;
+    Ok((StatusCode::CREATED, Json(made)).into_response())
+}
+
+async fn token_revoke(
+    State(desk): State<Arc<Desk>>,
+    Operator(cx): Operator,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, DeskError> {
+    desk.answer(&cx, Call::TokenRevoke { id }).await.map(Json)
+}
+
+async fn plugin_list(State(desk): State<Arc<Desk>>, Operator(cx): Operator) -> Result<Json<Value>, DeskError> {
+    desk.answer(&cx, Call::PluginList).await.map(Json)
+}
+
+async fn outbox_list(
+    State(desk): State<Arc<Desk>>,
+    Operator(cx): Operator,
+    listing: Result<Query<Listing>, axum::extract::rejection::QueryRejection>,
+) -> Result<Json<Value>, DeskError> {
+    let Query(listing) = listing.map_err(|rejection| DeskError::Senseless(rejection.body_text()))?;
+    desk.answer(&cx, Call::OutboxList(listing)).await.map(Json)
+}
+
+async fn outbox_drop(
+    State(desk): State<Arc<Desk>>,
+    Operator(cx): Operator,
+    Path(key): Path<String>,
+) -> Result<Json<Value>, DeskError> {
+    desk.answer(&cx, Call::OutboxDrop { key }).await.map(Json)
+}
+
+async fn outbox_redrive(
+    State(desk): State<Arc<Desk>>,
+    Operator(cx): Operator,
+    Path(key): Path<String>,
+) -> Result<Json<Value>, DeskError> {
+    desk.answer(&cx, Call::OutboxRedrive { key }).await.map(Json)
+}
+
+async fn journal(
+    State(desk): State<Arc<Desk>>,
+    Operator(cx): Operator,
+    listing: Result<Query<Listing>, axum::extract::rejection::QueryRejection>,
+) -> Result<Json<Value>, DeskError> {
+    let Query(listing) = listing.map_err(|rejection| DeskError::Senseless(rejection.body_text()))?;
+    desk.answer(&cx, Call::Journal(listing)).await.map(Json)
+}
+
+impl IntoResponse for DeskError {
+    fn into_response(self) -> Response {
+        let status = match &self {
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::Senseless(_) => StatusCode::BAD_REQUEST,
+            Self::Entropy(_) | Self::Store(_) => {
+                tracing::error!(reason = %error_chain(&self), "an admin request failed");
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+        };
+        problem(status, &self.to_string())
+    }
+}
+
+fn problem(status: StatusCode, detail: &str) -> Response {
+    (status, Json(json!({ "status": status.as_u16(), "detail": detail }))).into_response()
+}

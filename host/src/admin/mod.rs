@@ -1,0 +1,13 @@
+//! The operators' door: tokens, plugins, outbox, journal.
+//!
+//! Everything an operator can ask is a [`Call`]. The [`Desk`] answers it, whether it came over
+//! HTTP from a running server's admin API or straight from the command line, which opens the
+//! store itself where no server runs. So both always do the same.
+
+mod call;
+mod desk;
+mod http;
+
+pub use call::{Call, Listing, NewToken};
+pub use desk::{Desk, DeskError, local};
+pub use http::router;

@@ -1,0 +1,223 @@
+//! A running server: everything wired, in the order it starts and in the order it stops.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use provost_scim::{Leniency, Schemas};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tracing::{info, warn};
+
+use crate::access::Token;
+use crate::admin::{self, Desk};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::context::{Realm, Scope};
+use crate::delivery::Delivery;
+use crate::http::{self, Api, Health};
+use crate::outbound::Outbound;
+use crate::pipeline::{Pipeline, Settings};
+use crate::plugin::{Backing, PluginHost, PluginState, SandboxError};
+use crate::store::{OpenError, Store, StoreError, TokenRecord};
+
+include!(concat!(env!("OUT_DIR"), "/builtins.rs"));
+
+/// The file in the data directory that holds the first administrator's token.
+pub const ADMIN_TOKEN_FILE: &str = "admin.token";
+
+/// The file in the data directory that says where a running server's admin API listens.
+pub const ADMIN_ADDRESS_FILE: &str = "admin.address";
+
+/// How long requests in flight may take to end after a stop was asked for, in seconds.
+const STOP_SECONDS_MAX: u64 = 20;
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The store opened and then failed.
+    #[error("the store could not be prepared")]
+    Store(#[from] StoreError),
+    /// An address is taken or not ours.
+    #[error("`{key}` cannot listen on {address}")]
+    Listen {
+        /// The configuration's key.
+        key: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file in the data directory cannot be written.
+    #[error("`{}` cannot be written", .file.display())]
+    File {
+        /// Which file.
+        file: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// No randomness for the first token.
+    #[error("the operating system gave no randomness for the administrator's token")]
+    Entropy(#[source] rand::rand_core::OsError),
+    /// The sandbox cannot be set up on this machine.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+}
+
+/// A running server.
+pub struct App {
+    /// Where SCIM clients connect.
+    pub listens: SocketAddr,
+    /// Where the admin API listens.
+    pub admin_listens: SocketAddr,
+    /// The absolute base URI of the SCIM endpoints.
+    pub base_url: String,
+    /// The administrator's token, if this start made it.
+    pub new_admin_token: Option<Token>,
+    /// The pipeline, for doors of the same process.
+    pub pipeline: Arc<Pipeline>,
+    /// The store, for looking at what is really in it.
+    pub store: Arc<Store>,
+    /// The plugins.
+    pub plugins: Arc<PluginHost>,
+    /// The delivery worker.
+    pub delivery: Delivery,
+    data: PathBuf,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl App {
+    /// Opens the store, loads the plugins, opens the doors: in this order, so that nobody is
+    /// served before everything is there.
+    ///
+    /// # Errors
+    /// What could not be opened, and why. A plugin that does not load is no such error: the
+    /// server runs, degraded.
+    pub async fn start(config: &Config, data: &Path, clock: Clock) -> Result<Self, StartError> {
+        let schemas = Arc::new(Schemas::standard());
+        let store = Arc::new(Store::open(&config.store.at(data, &schemas), schemas.clone()).await?);
+        let new_admin_token = first_token(&store, data, &clock).await?;
+        let outbound = Outbound::new();
+        let backing = Backing::Store { store: store.clone(), schemas: schemas.clone() };
+        let plugins =
+            PluginHost::start(config.plugin.clone(), Some(data), backing, outbound, BUILTINS, clock.clone()).await?;
+        let plugins = Arc::new(plugins);
+
+        let scim = listen("server.listen", config.server.listen).await?;
+        let admin = listen("admin.listen", config.admin.listen).await?;
+        let (listens, admin_listens) = (scim.1, admin.1);
+        let base_url = config.base_url(listens);
+
+        let (stop, stopped) = watch::channel(false);
+        let (delivery, delivering) =
+            Delivery::start(store.clone(), plugins.clone(), clock.clone(), config.delivery.into(), stopped.clone());
+        let settings = Settings {
+            base_url: base_url.clone(),
+            leniency: Leniency::default(),
+            page_resources_max: config.server.page_resources_max,
+        };
+        let pipeline = Arc::new(Pipeline::new(store.clone(), plugins.clone(), schemas, settings));
+        let api = Api {
+            pipeline: pipeline.clone(),
+            store: store.clone(),
+            clock: clock.clone(),
+            base_path: config.server.base_path.as_str().into(),
+            body_bytes_max: config.server.body_bytes_max,
+            health: health(plugins.clone()),
+        };
+        let desk = Arc::new(Desk::serving(store.clone(), clock, plugins.clone(), delivery.clone()));
+        let tasks = vec![
+            tokio::spawn(serve(scim.0, http::router(api), stopped.clone())),
+            tokio::spawn(serve(admin.0, admin::router(desk), stopped)),
+            delivering,
+        ];
+        write_file(data, ADMIN_ADDRESS_FILE, &admin_listens.to_string())?;
+        info!(address = %listens, base_url, "SCIM is served at {base_url}");
+        let data = data.to_owned();
+        Ok(Self { listens, admin_listens, base_url, new_admin_token, pipeline, store, plugins, delivery, data, stop, tasks })
+    }
+
+    /// Lets requests and deliveries in flight end, closes the doors and the store.
+    pub async fn stop(self) {
+        info!("stopping: requests in flight may end");
+        let _ = self.stop.send(true);
+        let all = futures::future::join_all(self.tasks);
+        if tokio::time::timeout(Duration::from_secs(STOP_SECONDS_MAX), all).await.is_err() {
+            warn!("some requests did not end within {STOP_SECONDS_MAX} seconds and were cut off");
+        }
+        let _ = fs::remove_file(self.data.join(ADMIN_ADDRESS_FILE));
+        self.store.close().await;
+        info!("stopped");
+    }
+}
+
+async fn listen(key: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen { key, address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+async fn serve(listener: TcpListener, router: Router, mut stopped: watch::Receiver<bool>) {
+    let stop = async move {
+        let _ = stopped.wait_for(|stopped| *stopped).await;
+    };
+    if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop).await {
+        tracing::error!(%error, "a listener broke off");
+    }
+}
+
+/// On the first start of a data directory, makes one administrator's token. The file comes before
+/// the record: after a crash between the two, the next start makes both anew.
+async fn first_token(store: &Store, data: &Path, clock: &Clock) -> Result<Option<Token>, StartError> {
+    if !store.tokens(Realm::DEFAULT).await?.is_empty() {
+        return Ok(None);
+    }
+    let token = Token::generate().map_err(StartError::Entropy)?;
+    write_file(data, ADMIN_TOKEN_FILE, token.reveal())?;
+    let record = TokenRecord {
+        id: "admin".to_owned(),
+        name: "first administrator".to_owned(),
+        hash: token.hash(),
+        scopes: Scope::ALL.into(),
+        created: clock.now(),
+        expires: None,
+    };
+    store.token_put(Realm::DEFAULT, &record).await?;
+    Ok(Some(token))
+}
+
+/// Writes a file that only its owner can read, whole or not at all.
+fn write_file(data: &Path, name: &str, text: &str) -> Result<(), StartError> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+
+    let file = data.join(name);
+    let failed = |source| StartError::File { file: file.clone(), source };
+    let new = data.join(format!("{name}.new"));
+    let _ = fs::remove_file(&new);
+    let mut writer = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new).map_err(failed)?;
+    writeln!(writer, "{text}").and_then(|()| writer.sync_all()).map_err(failed)?;
+    fs::rename(&new, &file).map_err(failed)
+}
+
+fn health(plugins: Arc<PluginHost>) -> Arc<dyn Fn() -> Health + Send + Sync> {
+    Arc::new(move || {
+        // The reason may name files: that is for operators, and /health is for anybody.
+        let reasons = plugins.statuses().into_iter().filter_map(|status| match status.state {
+            PluginState::Quarantined { .. } => {
+                Some(format!("plugin `{}` is not loaded; `provost plugin list` says why", status.name))
+            }
+            PluginState::Ready | PluginState::Disabled => None,
+        });
+        Health { degraded: reasons.collect() }
+    })
+}

@@ -1,0 +1,91 @@
+//! Answers as lines for people: one thing a line, the key first, columns by tabs.
+
+use serde_json::Value;
+
+/// Tokens, or the one just made.
+pub(super) fn tokens(answer: &Value) {
+    if let Some(secret) = answer["token"].as_str() {
+        println!("{secret}");
+        eprintln!("token `{}` was made; it is shown this once", text(&answer["id"]));
+    } else if let Some(id) = answer["revoked"].as_str() {
+        println!("token `{id}` is revoked");
+    } else {
+        for token in list(&answer["tokens"]) {
+            let expires = token["expires"].as_str().map_or("never expires".to_owned(), |at| format!("expires {at}"));
+            println!("{}\t{}\t{}\t{expires}", text(&token["id"]), text(&token["name"]), joined(&token["scopes"]));
+        }
+    }
+}
+
+/// Waiting messages, or what was done to one.
+pub(super) fn outbox(answer: &Value) {
+    if let Some(key) = answer["redriven"].as_str() {
+        println!("message {key} is tried again");
+    } else if let Some(key) = answer["dropped"].as_str() {
+        println!("message {key} is dropped");
+    } else {
+        for message in list(&answer["messages"]) {
+            println!(
+                "{}\t{}\t{}→{}\t{} {} {} v{}\tattempts {}\t{}",
+                text(&message["key"]),
+                text(&message["state"]),
+                text(&message["plugin"]),
+                text(&message["target"]),
+                text(&message["operation"]),
+                text(&message["resourceType"]),
+                text(&message["resourceId"]),
+                message["version"],
+                message["attempts"],
+                text(&message["lastError"]),
+            );
+        }
+        eprintln!("{} waiting in all", answer["waiting"]);
+    }
+}
+
+/// Committed changes.
+pub(super) fn journal(answer: &Value) {
+    for entry in list(&answer["entries"]) {
+        let by = joined(&entry["plugins"]);
+        println!(
+            "{}\t{}\t{} {} {} v{}\tby {}\t[{}]{}",
+            entry["sequence"],
+            text(&entry["at"]),
+            text(&entry["operation"]),
+            text(&entry["resourceType"]),
+            text(&entry["resourceId"]),
+            entry["version"],
+            text(&entry["client"]),
+            joined(&entry["changedPaths"]),
+            if by.is_empty() { String::new() } else { format!("\tchanged by {by}") },
+        );
+    }
+}
+
+/// Plugins and how they are.
+pub(super) fn plugins(answer: &Value) {
+    for plugin in list(&answer["plugins"]) {
+        let state = plugin["reason"].as_str().unwrap_or(text(&plugin["state"]));
+        println!(
+            "{}\t{}\t{}\t{}\tcalls {}\trefusals {}\t{state}",
+            text(&plugin["name"]),
+            text(&plugin["version"]),
+            text(&plugin["source"]),
+            joined(&plugin["hooks"]),
+            plugin["calls"],
+            plugin["refusals"],
+        );
+    }
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+fn joined(value: &Value) -> String {
+    list(value).iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,418 @@
+//! What plugins are asked, and what they may answer.
+//!
+//! These are the words that the pipeline, the delivery worker and the plugin host share. The
+//! pipeline knows plugins only as [`Hooks`], so it can be tested with a scripted fake.
+//!
+//! Three things are never mixed up here: a *refusal* (the rule said no), a plugin *error* (the
+//! rule could not tell) and a *fault* (the guest broke a limit, trapped, or answered nonsense).
+
+use std::fmt;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use provost_scim::{Draft, Member, Resource};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::context::{Actor, RequestContext};
+
+/// The name an operator gave a plugin.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PluginName(pub Arc<str>);
+
+impl fmt::Display for PluginName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<&str> for PluginName {
+    fn from(name: &str) -> Self {
+        Self(name.into())
+    }
+}
+
+/// Which plugin, in which version: what a change, an error or a log line is attributed to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Attribution {
+    /// The operator's name for it.
+    pub plugin: PluginName,
+    /// The version it describes itself with; empty while it has never loaded.
+    pub version: String,
+}
+
+/// What happens to a change when a plugin errs or faults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnFault {
+    /// The client gets 503 with Retry-After, and nothing is committed.
+    Refuse,
+    /// The change goes on without this plugin, and the fault is recorded.
+    Skip,
+}
+
+/// The four kinds of change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Operation {
+    /// A new resource.
+    Create,
+    /// A PUT.
+    Replace,
+    /// A PATCH.
+    Patch,
+    /// A DELETE.
+    Delete,
+}
+
+impl Operation {
+    /// The word for logs and listings.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Replace => "replace",
+            Self::Patch => "patch",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// How a group's members change, as a difference.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MembershipChange {
+    /// Who joins; each with its resource type.
+    pub added: Vec<Member>,
+    /// Who leaves; each with its resource type.
+    pub removed: Vec<Member>,
+    /// How many members there were.
+    pub total_before: u64,
+}
+
+impl MembershipChange {
+    /// Whether nobody joins or leaves.
+    pub fn is_empty(&self) -> bool {
+        self.added.is_empty() && self.removed.is_empty()
+    }
+}
+
+/// One proposed change, as the plugins see it.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// What kind of change.
+    pub operation: Operation,
+    /// The resource type's name.
+    pub resource_type: String,
+    /// The resource's id: settled already on a create, but not told to plugins before the commit.
+    pub id: Uuid,
+    /// The resource before; absent on a create.
+    pub current: Option<Resource>,
+    /// The resource as it would be; absent on a delete.
+    pub proposed: Option<Draft>,
+    /// The normalised patch operations, a JSON array; present on a patch.
+    pub operations: Option<Value>,
+    /// The attribute paths that differ between `current` and `proposed`.
+    pub changed_paths: Vec<String>,
+    /// How the members change, for a group.
+    pub membership: MembershipChange,
+    /// From 1; counts how often the request started again after a version clash.
+    pub attempt: u32,
+}
+
+/// What a before-write hook answers.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// Go on.
+    Proceed,
+    /// SCIM PatchOp `Operations`, a JSON array.
+    Patch(Value),
+    /// A whole resource, a JSON object.
+    Replace(Value),
+    /// No.
+    Reject(Refusal),
+    /// Not yet.
+    Hold(Hold),
+}
+
+/// The statuses a rule may refuse with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusalStatus {
+    /// 400
+    BadRequest,
+    /// 403
+    Forbidden,
+    /// 404
+    NotFound,
+    /// 409
+    Conflict,
+}
+
+/// The rule said no; `detail` is the plugin's own sentence for the client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What the client is answered.
+    pub status: RefusalStatus,
+    /// The keyword, if the rule chose one.
+    pub scim_type: Option<provost_scim::ScimType>,
+    /// One sentence.
+    pub detail: String,
+}
+
+/// The change must wait for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hold {
+    /// Why, for the client.
+    pub reason: String,
+    /// How many must agree.
+    pub approvals: u32,
+    /// After how many seconds the wait is over.
+    pub expires_s: Option<u64>,
+}
+
+/// Why a plugin gave no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Trouble {
+    /// The rule could not tell.
+    #[error("the plugin reported an error: {message}")]
+    Error {
+        /// The plugin's own words; for the log, never for a client.
+        message: String,
+        /// Whether trying again may help.
+        retryable: bool,
+    },
+    /// The guest misbehaved.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// A guest's misbehaviour, as a value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{kind}: {detail}")]
+pub struct Fault {
+    /// Which limit or rule was broken.
+    pub kind: FaultKind,
+    /// For the log: what was seen. Never an attribute's value.
+    pub detail: String,
+}
+
+impl Fault {
+    /// A fault of this kind.
+    pub fn new(kind: FaultKind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into() }
+    }
+}
+
+/// The kinds of fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultKind {
+    /// The guest trapped: a panic, an unreachable instruction, an access out of bounds.
+    Trap,
+    /// The guest's stack overflowed.
+    Stack,
+    /// The call's time ran out.
+    Deadline,
+    /// The guest wanted more memory or tables than it may have.
+    Memory,
+    /// The answer is too large.
+    OutputSize,
+    /// The answer makes no sense, or changes what it may not.
+    Output,
+    /// The guest asked the host for too much in one call.
+    HostCalls,
+    /// The plugin is not loaded.
+    Unavailable,
+    /// No instance became free in time.
+    Busy,
+}
+
+impl FaultKind {
+    /// The word for logs, metrics and listings.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Trap => "trap",
+            Self::Stack => "stack",
+            Self::Deadline => "deadline",
+            Self::Memory => "memory",
+            Self::OutputSize => "output_size",
+            Self::Output => "output",
+            Self::HostCalls => "host_calls",
+            Self::Unavailable => "unavailable",
+            Self::Busy => "busy",
+        }
+    }
+}
+
+impl fmt::Display for FaultKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What a plugin wants sent or remembered: committed with the change, or not at all.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Effects {
+    /// Messages for the outbox, in the order they were enqueued.
+    pub messages: Vec<StagedMessage>,
+    /// Writes to the plugin's own state, at most one per key: the last.
+    pub state: Vec<StagedState>,
+}
+
+/// One message on its way to the outbox.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StagedMessage {
+    /// The receiver's name, as the operator granted it.
+    pub target: String,
+    /// What is to be done.
+    pub work: Work,
+    /// Headers the plugin set.
+    pub headers: Vec<(String, String)>,
+    /// Not before this many seconds after the commit.
+    pub delay_s: u64,
+    /// At most one waiting message with this text per plugin, target and resource.
+    pub deduplicate: Option<String>,
+}
+
+/// What a delivery does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Work {
+    /// Hands the payload, JSON text, to the plugin's `deliver`.
+    Deliver {
+        /// JSON text.
+        payload: String,
+    },
+    /// Sends an HTTP request as it stands.
+    Request {
+        /// The method, upper case.
+        method: String,
+        /// An absolute URL.
+        url: String,
+        /// The body.
+        body: Vec<u8>,
+    },
+    /// Hands the committed change to the plugin's `observe`.
+    Observe,
+}
+
+/// One write to a plugin's state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StagedState {
+    /// The plugin's own key.
+    pub key: String,
+    /// The new value; absent deletes.
+    pub value: Option<Vec<u8>>,
+    /// When the value stops existing.
+    pub expires: Option<Timestamp>,
+    /// If the plugin compared: what the store must still hold at the commit (`Some(None)`: nothing).
+    pub expected: Option<Option<Vec<u8>>>,
+}
+
+/// One plugin that is asked about a change.
+#[derive(Debug, Clone)]
+pub struct Reviewer {
+    /// Who.
+    pub attribution: Attribution,
+    /// What happens when it gives no answer.
+    pub on_fault: OnFault,
+    /// The attribute paths it may change (`*` for all): `name` covers `name.givenName`.
+    pub may_write: Arc<[String]>,
+}
+
+/// A committed change, for observers.
+#[derive(Debug, Clone)]
+pub struct Committed {
+    /// Grows along the changes of one resource.
+    pub sequence: u64,
+    /// What was done.
+    pub operation: Operation,
+    /// The resource type's name.
+    pub resource_type: String,
+    /// The resource's id.
+    pub id: Uuid,
+    /// The resource before; absent on a create.
+    pub before: Option<Resource>,
+    /// The resource afterwards; absent on a delete.
+    pub after: Option<Resource>,
+    /// The attribute paths that changed.
+    pub changed_paths: Vec<String>,
+    /// How the members changed, for a group.
+    pub membership: MembershipChange,
+}
+
+/// Which change a message came from, who made it, and when: kept with the message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Cause {
+    /// The journal's sequence number.
+    pub sequence: u64,
+    /// The request that made the change.
+    pub request_id: String,
+    /// Who asked for it.
+    pub actor: Actor,
+    /// What was done.
+    pub operation: Operation,
+    /// The resource type's name.
+    pub resource_type: String,
+    /// The resource's id.
+    pub id: Uuid,
+    /// The resource's version after the change; on a delete, its last.
+    pub version: u64,
+    /// When, in milliseconds since the Unix epoch.
+    pub at_ms: i64,
+}
+
+/// One message on its way out of the outbox.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// The idempotency key: the same at every attempt.
+    pub key: String,
+    /// Whose message it is.
+    pub plugin: PluginName,
+    /// The receiver's name; empty for an observation.
+    pub target: String,
+    /// What is to be done.
+    pub work: Work,
+    /// Headers the plugin set.
+    pub headers: Vec<(String, String)>,
+    /// The change it came from.
+    pub cause: Cause,
+}
+
+/// The plugins, as the pipeline and the delivery worker know them.
+///
+/// No method panics or hangs, whatever the guest does: each call is bounded in time, memory,
+/// output and host calls, and ends as a value.
+pub trait Hooks: Send + Sync + 'static {
+    /// The plugins that review this change, in the operator's order. A plugin that should be
+    /// asked but is not loaded is among them, and answers [`FaultKind::Unavailable`].
+    fn reviewers(&self, change: &Change) -> Vec<Reviewer>;
+
+    /// Asks one plugin. Its effects count only if the answer is used.
+    fn review<'a>(
+        &'a self,
+        reviewer: &'a Reviewer,
+        cx: &'a RequestContext,
+        change: &'a Change,
+    ) -> BoxFuture<'a, Result<(Verdict, Effects), Trouble>>;
+
+    /// Notes that an answer, though well formed, broke a rule when the host applied it.
+    fn blame(&self, reviewer: &Reviewer, fault: &Fault);
+
+    /// The plugins that want to hear of this change after its commit.
+    fn observers(&self, change: &Change) -> Vec<PluginName>;
+
+    /// Tells one plugin of a committed change.
+    fn observe<'a>(
+        &'a self,
+        message: &'a Message,
+        change: &'a Committed,
+        attempt: u32,
+    ) -> BoxFuture<'a, Result<(), Trouble>>;
+
+    /// Hands one message to the plugin that enqueued it.
+    fn deliver<'a>(&'a self, message: &'a Message, attempt: u32) -> BoxFuture<'a, Result<(), Trouble>>;
+
+    /// Sends one enqueued HTTP request, under the grants of the plugin that enqueued it.
+    fn send<'a>(&'a self, message: &'a Message, attempt: u32) -> BoxFuture<'a, Result<(), Trouble>>;
+}

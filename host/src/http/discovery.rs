@@ -1,0 +1,71 @@
+//! `/ServiceProviderConfig`, `/ResourceTypes`, `/Schemas` (RFC 7644 section 4).
+//!
+//! Readable without a credential (RFC 7643 section 5): they tell what the server speaks and
+//! nothing about anybody. A filter is refused, so that no client believes it was applied.
+
+use axum::extract::{Path, State};
+use provost_scim::discovery::{self, Facts};
+use provost_scim::message::ListResponse;
+
+use super::extract::Parameters;
+use super::respond::Message;
+use super::{Api, HttpError};
+use crate::limits::PAGE_RESOURCES_DEFAULT;
+
+/// `GET /ServiceProviderConfig`
+pub async fn service_provider_config(State(api): State<Api>, parameters: Parameters) -> Result<Message, HttpError> {
+    unfiltered(&parameters)?;
+    let settings = api.pipeline.settings();
+    let max_results = settings.page_resources_max;
+    let facts = Facts {
+        max_results: max_results as u64,
+        default_page_size: PAGE_RESOURCES_DEFAULT.min(max_results) as u64,
+        documentation_uri: None,
+        bulk: None,
+    };
+    Ok(Message(discovery::service_provider_config(&facts, &settings.base_url)))
+}
+
+/// `GET /ResourceTypes`
+pub async fn resource_types(State(api): State<Api>, parameters: Parameters) -> Result<Message, HttpError> {
+    unfiltered(&parameters)?;
+    let all = discovery::resource_types(api.pipeline.schemas(), &api.pipeline.settings().base_url);
+    Ok(Message(ListResponse::whole(all).into_body()))
+}
+
+/// `GET /ResourceTypes/{name}`
+pub async fn resource_type(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    parameters: Parameters,
+) -> Result<Message, HttpError> {
+    unfiltered(&parameters)?;
+    match api.pipeline.schemas().resource_type(&name) {
+        Some(found) => Ok(Message(discovery::resource_type(found, &api.pipeline.settings().base_url))),
+        None => Err(HttpError::NoSuchResource { resource_type: "ResourceType".to_owned() }),
+    }
+}
+
+/// `GET /Schemas`
+pub async fn schemas(State(api): State<Api>, parameters: Parameters) -> Result<Message, HttpError> {
+    unfiltered(&parameters)?;
+    let all = discovery::schemas(api.pipeline.schemas(), &api.pipeline.settings().base_url);
+    Ok(Message(ListResponse::whole(all).into_body()))
+}
+
+/// `GET /Schemas/{urn}`; the URN in any letter case (checklist S-1.15).
+pub async fn schema(
+    State(api): State<Api>,
+    Path(urn): Path<String>,
+    parameters: Parameters,
+) -> Result<Message, HttpError> {
+    unfiltered(&parameters)?;
+    match api.pipeline.schemas().schema(&urn) {
+        Some(found) => Ok(Message(discovery::schema(found, &api.pipeline.settings().base_url))),
+        None => Err(HttpError::NoSuchResource { resource_type: "Schema".to_owned() }),
+    }
+}
+
+fn unfiltered(parameters: &Parameters) -> Result<(), HttpError> {
+    if parameters.get("filter").is_some() { Err(HttpError::FilteredDiscovery) } else { Ok(()) }
+}

@@ -1,0 +1,190 @@
+//! Reading requests: credential, identifiers, preconditions, projections, bodies.
+//!
+//! Each extractor refuses with the SCIM error that fits, so a handler only ever sees good input.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::to_bytes;
+use axum::extract::{FromRequest, FromRequestParts, Path, RawQuery, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use provost_scim::version::EntityTags;
+use provost_scim::{Invalid, Leniency, Projection, ResourceType, message, resource};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{Api, HttpError};
+use crate::access;
+use crate::clock::Clock;
+use crate::context::{Actor, Realm, RequestContext};
+use crate::pipeline::{Precondition, Search};
+use crate::store::Store;
+
+/// How long a client may take to send a body.
+const BODY_SECONDS_MAX: u64 = 30;
+
+/// Names one request; put there by the outermost layer.
+#[derive(Debug, Clone)]
+pub struct RequestId(pub Arc<str>);
+
+/// An authenticated request, with everything it knows about itself.
+pub struct Caller(pub RequestContext);
+
+impl FromRequestParts<Api> for Caller {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, HttpError> {
+        authenticate(parts, &api.store, &api.clock).await.map(Self)
+    }
+}
+
+/// Finds out who asks, by the bearer token (RFC 6750 section 2.1).
+///
+/// # Errors
+/// 401 when there is no token, or it is unknown, revoked or expired: all the same to the caller.
+pub async fn authenticate(parts: &Parts, store: &Store, clock: &Clock) -> Result<RequestContext, HttpError> {
+    let token = bearer(&parts.headers).ok_or(HttpError::Unauthenticated { presented: false })?;
+    let now = clock.now();
+    let record = store.token_by_hash(&access::hash(token)).await?;
+    let record = record
+        .filter(|r| r.expires.is_none_or(|at| now < at))
+        .ok_or(HttpError::Unauthenticated { presented: true })?;
+    let request_id = parts.extensions.get::<RequestId>().expect("the outermost layer names every request").0.clone();
+    let actor = Actor { subject: record.id, client: Some(record.name), scopes: record.scopes };
+    Ok(RequestContext { request_id, realm: Realm::DEFAULT, actor: Arc::new(actor), now })
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// The resource type whose endpoint was asked.
+pub struct Of(pub Arc<ResourceType>);
+
+impl FromRequestParts<Api> for Of {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, HttpError> {
+        let resource_type = parts.extensions.get::<Arc<ResourceType>>();
+        Ok(Self(resource_type.expect("the router lays it on every resource endpoint").clone()))
+    }
+}
+
+/// The id in the path. One that cannot be an id names nothing: 404 (checklist S-5.6).
+pub struct Id(pub Uuid);
+
+impl FromRequestParts<Api> for Id {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, HttpError> {
+        let Of(resource_type) = Of::from_request_parts(parts, api).await?;
+        let missing = || HttpError::NoSuchResource { resource_type: resource_type.name.clone() };
+        let Path(text) = Path::<String>::from_request_parts(parts, api).await.map_err(|_| missing())?;
+        resource::parse_id(&text).map(Self).ok_or_else(missing)
+    }
+}
+
+/// `If-Match` and `If-None-Match`.
+pub struct Conditions(pub Precondition);
+
+impl FromRequestParts<Api> for Conditions {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, HttpError> {
+        let tags = |name: header::HeaderName| {
+            let lines: Vec<_> = parts.headers.get_all(name).iter().filter_map(|v| v.to_str().ok()).collect();
+            if lines.is_empty() { None } else { Some(EntityTags::parse(&lines.join(","))) }
+        };
+        Ok(Self(Precondition { if_match: tags(header::IF_MATCH), if_none_match: tags(header::IF_NONE_MATCH) }))
+    }
+}
+
+/// The query string, decoded once; unknown parameters are ignored (checklist S-1.8).
+pub struct Parameters(Vec<(String, String)>);
+
+impl FromRequestParts<Api> for Parameters {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, HttpError> {
+        let RawQuery(query) = RawQuery::from_request_parts(parts, api).await.expect("taking the query cannot fail");
+        let query = query.unwrap_or_default();
+        Ok(Self(url::form_urlencoded::parse(query.as_bytes()).into_owned().collect()))
+    }
+}
+
+impl Parameters {
+    /// The first value of this name.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// `attributes` and `excludedAttributes`; repeated ones add up.
+    pub fn projection(&self, leniency: &Leniency) -> Result<Projection, Invalid> {
+        let all = |name: &str| -> Vec<&str> {
+            self.0.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str()).collect()
+        };
+        Projection::from_query(&all("attributes"), &all("excludedAttributes"), leniency)
+    }
+
+    /// `filter`, `sortBy`, `sortOrder`, `startIndex`, `count`.
+    pub fn search(&self) -> Result<Search, Invalid> {
+        Ok(Search {
+            filter: self.get("filter").map(str::to_owned),
+            sort_by: self.get("sortBy").filter(|s| !s.is_empty()).map(str::to_owned),
+            descending: self.descending()?,
+            start_index: self.integer("startIndex")?,
+            count: self.integer("count")?,
+        })
+    }
+
+    fn descending(&self) -> Result<bool, Invalid> {
+        match self.get("sortOrder").unwrap_or_default() {
+            "" => Ok(false),
+            order if order.eq_ignore_ascii_case("ascending") => Ok(false),
+            order if order.eq_ignore_ascii_case("descending") => Ok(true),
+            _ => Err(Invalid::value("`sortOrder` must be `ascending` or `descending`")),
+        }
+    }
+
+    fn integer(&self, name: &str) -> Result<Option<i64>, Invalid> {
+        let Some(text) = self.get(name).filter(|s| !s.is_empty()) else { return Ok(None) };
+        text.parse().map(Some).map_err(|_| Invalid::value(format!("`{name}` must be an integer")))
+    }
+}
+
+/// A JSON object from the body.
+pub struct ScimBody(pub Value);
+
+impl FromRequest<Api> for ScimBody {
+    type Rejection = HttpError;
+
+    async fn from_request(request: Request, api: &Api) -> Result<Self, HttpError> {
+        media_type(request.headers())?;
+        let bytes_max = api.body_bytes_max;
+        let too_large = HttpError::BodyTooLarge { bytes_max };
+        let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
+        if declared.is_some_and(|bytes: usize| bytes > bytes_max) {
+            return Err(too_large);
+        }
+        let read = to_bytes(request.into_body(), bytes_max);
+        let read = tokio::time::timeout(Duration::from_secs(BODY_SECONDS_MAX), read).await;
+        let bytes = read.map_err(|_| HttpError::BodyTooSlow)?.map_err(|error| {
+            // axum wraps the bound's error; anything else means that the client went away.
+            match std::error::Error::source(&error).is_some_and(|e| e.to_string().contains("length limit")) {
+                true => too_large,
+                false => HttpError::Invalid(Invalid::syntax("the request body ended early")),
+            }
+        })?;
+        Ok(Self(message::parse(&bytes)?))
+    }
+}
+
+/// `application/scim+json` or `application/json`, parameters ignored; none counts as SCIM (checklist S-2.2).
+fn media_type(headers: &HeaderMap) -> Result<(), HttpError> {
+    let Some(content_type) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
+    let essence = content_type.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    let fits = ["application/scim+json", "application/json"].iter().any(|known| essence.eq_ignore_ascii_case(known));
+    if fits { Ok(()) } else { Err(HttpError::MediaType) }
+}

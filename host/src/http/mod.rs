@@ -1,0 +1,86 @@
+//! The SCIM door: HTTP in, the pipeline's functions, HTTP out.
+//!
+//! From the outside in, a request meets: its id and log line, the panic net, the router, the
+//! extractors (credential first, body last), and one handler that translates and does no more.
+//! Every answer that is an error carries a SCIM error body, the router's and the body parser's
+//! included (RFC 7644 section 3.12).
+
+mod discovery;
+mod error;
+mod extract;
+mod observe;
+mod resources;
+mod respond;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Extension;
+use axum::middleware;
+use axum::routing::get;
+use provost_scim::Leniency;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::clock::Clock;
+use crate::pipeline::Pipeline;
+use crate::store::Store;
+
+pub use error::{HttpError, chain as error_chain};
+pub use extract::{Caller, RequestId, authenticate};
+pub use observe::request_id;
+
+/// What every handler can reach.
+#[derive(Clone)]
+pub struct Api {
+    /// The way in.
+    pub pipeline: Arc<Pipeline>,
+    /// For credentials only; all other reads and writes go through the pipeline.
+    pub store: Arc<Store>,
+    /// Gives each request its one time.
+    pub clock: Clock,
+    /// The path that the SCIM endpoints stand under: `/scim/v2`.
+    pub base_path: Arc<str>,
+    /// How large a request body may be, in bytes.
+    pub body_bytes_max: usize,
+    /// Whether all is well, for `/health`.
+    pub health: Arc<dyn Fn() -> Health + Send + Sync>,
+}
+
+impl Api {
+    fn leniency(&self) -> &Leniency {
+        &self.pipeline.settings().leniency
+    }
+}
+
+/// How the server is, in one word and its reasons.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// What does not work, a sentence each; empty when all is well.
+    pub degraded: Vec<String>,
+}
+
+/// The SCIM endpoints and `/health`.
+pub fn router(api: Api) -> Router {
+    let mut scim = Router::new()
+        .route("/ServiceProviderConfig", get(discovery::service_provider_config))
+        .route("/ResourceTypes", get(discovery::resource_types))
+        .route("/ResourceTypes/{name}", get(discovery::resource_type))
+        .route("/Schemas", get(discovery::schemas))
+        .route("/Schemas/{urn}", get(discovery::schema));
+    for resource_type in &api.pipeline.schemas().resource_types {
+        let one = get(resources::read).put(resources::replace).patch(resources::patch).delete(resources::delete);
+        let endpoint = Router::new()
+            .route(&resource_type.endpoint, get(resources::list).post(resources::create))
+            .route(&format!("{}/{{id}}", resource_type.endpoint), one)
+            .layer(Extension(resource_type.clone()));
+        scim = scim.merge(endpoint);
+    }
+    Router::new()
+        .nest(&api.base_path, scim)
+        .route("/health", get(respond::health))
+        .fallback(error::no_such_endpoint)
+        .method_not_allowed_fallback(error::no_such_method)
+        .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(middleware::from_fn_with_state(api.clone(), observe::each_request))
+        .with_state(api)
+}

@@ -1,0 +1,102 @@
+//! `/Users`, `/Groups`, and so on for every resource type (RFC 7644 section 3).
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use provost_scim::message::ListResponse;
+
+use super::extract::{Caller, Conditions, Id, Of, Parameters, ScimBody};
+use super::respond::{Created, Message, NotModified, Shown};
+use super::{Api, HttpError};
+use crate::pipeline::WriteError;
+
+/// `POST /Users`
+pub async fn create(
+    State(api): State<Api>,
+    Caller(cx): Caller,
+    Of(resource_type): Of,
+    parameters: Parameters,
+    ScimBody(body): ScimBody,
+) -> Result<Created, HttpError> {
+    let answer = api.pipeline.create(&cx, &resource_type, body, &parameters.projection(api.leniency())?).await?;
+    Ok(Created(answer))
+}
+
+/// `GET /Users/{id}`
+pub async fn read(
+    State(api): State<Api>,
+    Caller(cx): Caller,
+    Of(resource_type): Of,
+    Id(id): Id,
+    Conditions(precondition): Conditions,
+    parameters: Parameters,
+) -> Result<Response, HttpError> {
+    let answer = api.pipeline.get(&cx, &resource_type, id, &parameters.projection(api.leniency())?).await?;
+    let is = |tags: &provost_scim::version::EntityTags| tags.matches(answer.version);
+    if precondition.if_match.as_ref().is_some_and(|tags| !is(tags)) {
+        return Err(WriteError::Precondition.into());
+    }
+    if precondition.if_none_match.as_ref().is_some_and(is) {
+        return Ok(NotModified(answer.etag).into_response());
+    }
+    Ok(Shown(answer).into_response())
+}
+
+/// `GET /Users`
+pub async fn list(
+    State(api): State<Api>,
+    Caller(cx): Caller,
+    Of(resource_type): Of,
+    parameters: Parameters,
+) -> Result<Message, HttpError> {
+    let search = parameters.search()?;
+    let listed = api.pipeline.search(&cx, &resource_type, &search, &parameters.projection(api.leniency())?).await?;
+    let list = ListResponse {
+        total_results: listed.total as u64,
+        start_index: Some(listed.start_index as u64),
+        resources: listed.resources,
+    };
+    Ok(Message(list.into_body()))
+}
+
+/// `PUT /Users/{id}`
+pub async fn replace(
+    State(api): State<Api>,
+    Caller(cx): Caller,
+    Of(resource_type): Of,
+    Id(id): Id,
+    Conditions(precondition): Conditions,
+    parameters: Parameters,
+    ScimBody(body): ScimBody,
+) -> Result<Shown, HttpError> {
+    let projection = parameters.projection(api.leniency())?;
+    let answer = api.pipeline.replace(&cx, &resource_type, id, &precondition, body, &projection).await?;
+    Ok(Shown(answer))
+}
+
+/// `PATCH /Users/{id}`
+pub async fn patch(
+    State(api): State<Api>,
+    Caller(cx): Caller,
+    Of(resource_type): Of,
+    Id(id): Id,
+    Conditions(precondition): Conditions,
+    parameters: Parameters,
+    ScimBody(body): ScimBody,
+) -> Result<Shown, HttpError> {
+    let projection = parameters.projection(api.leniency())?;
+    let answer = api.pipeline.patch(&cx, &resource_type, id, &precondition, body, &projection).await?;
+    Ok(Shown(answer))
+}
+
+/// `DELETE /Users/{id}`
+pub async fn delete(
+    State(api): State<Api>,
+    Caller(cx): Caller,
+    Of(resource_type): Of,
+    Id(id): Id,
+    Conditions(precondition): Conditions,
+) -> Result<StatusCode, HttpError> {
+    api.pipeline.delete(&cx, &resource_type, id, &precondition).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,80 @@
+//! Writing answers: status, `Location`, `ETag`, media type.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use provost_scim::Attributes;
+use serde_json::json;
+
+use super::Api;
+use crate::pipeline::Answer;
+
+/// The SCIM media type (RFC 7644 section 8.1).
+pub(super) const SCIM_JSON: HeaderValue = HeaderValue::from_static("application/scim+json");
+
+/// 201 with `Location`, `ETag` and the resource as stored (RFC 7644 section 3.3).
+pub struct Created(pub Answer);
+
+impl IntoResponse for Created {
+    fn into_response(self) -> Response {
+        one(StatusCode::CREATED, self.0)
+    }
+}
+
+/// 200 with `Location`, `ETag` and the resource.
+pub struct Shown(pub Answer);
+
+impl IntoResponse for Shown {
+    fn into_response(self) -> Response {
+        one(StatusCode::OK, self.0)
+    }
+}
+
+/// 304: the client's copy is current. No body, no content type (checklist S-2.10).
+pub struct NotModified(pub String);
+
+impl IntoResponse for NotModified {
+    fn into_response(self) -> Response {
+        let mut response = StatusCode::NOT_MODIFIED.into_response();
+        set(&mut response, header::ETAG, &self.0);
+        response
+    }
+}
+
+/// 200 with any SCIM message.
+pub struct Message(pub Attributes);
+
+impl IntoResponse for Message {
+    fn into_response(self) -> Response {
+        body(StatusCode::OK, &self.0)
+    }
+}
+
+/// `GET /health`: 200 while requests can be answered; the body says `ok`, or `degraded` and why.
+pub async fn health(State(api): State<Api>) -> Response {
+    let degraded = (api.health)().degraded;
+    let status = if degraded.is_empty() { "ok" } else { "degraded" };
+    let body = json!({ "status": status, "reasons": degraded }).to_string();
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+fn one(status: StatusCode, answer: Answer) -> Response {
+    let mut response = body(status, &answer.document);
+    set(&mut response, header::ETAG, &answer.etag);
+    set(&mut response, header::LOCATION, &answer.location);
+    response
+}
+
+pub(super) fn body(status: StatusCode, value: &impl serde::Serialize) -> Response {
+    let bytes = serde_json::to_vec(value).expect("a JSON value is always serialisable");
+    let mut response = Response::new(Body::from(bytes));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, SCIM_JSON);
+    response
+}
+
+fn set(response: &mut Response, name: header::HeaderName, value: &str) {
+    let value = HeaderValue::from_str(value).expect("ETags and locations are made here, of visible ASCII");
+    response.headers_mut().insert(name, value);
+}

@@ -1,0 +1,23 @@
+//! Provost: a programmable SCIM host.
+//!
+//! `ARCHITECTURE.md` has the map: the floors, the way of one write, the invariants. In short,
+//! from the top: `cli` and `app` wire; `http` and `admin` are the doors; `pipeline` is the order
+//! of things; `plugin` and `delivery` are the workers; `store`, `outbound` and `access` the
+//! tools; `hook`, `context`, `clock`, `limits` and the crate `provost_scim` the words.
+
+pub mod access;
+pub mod admin;
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod context;
+pub mod delivery;
+pub mod hook;
+pub mod http;
+pub mod limits;
+pub mod outbound;
+pub mod pipeline;
+pub mod plugin;
+pub mod store;
+pub mod telemetry;

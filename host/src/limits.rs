@@ -1,0 +1,128 @@
+//! Every bound that is not the operator's to set, with its unit. The operator's own are in the
+//! configuration, and these are their ceilings or defaults.
+
+/// How large a request body may be, in bytes, unless the configuration says less or more.
+pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// How many resources one page holds at most.
+pub const PAGE_RESOURCES_MAX: usize = 200;
+
+/// How many resources a page holds when the client does not say.
+pub const PAGE_RESOURCES_DEFAULT: usize = 100;
+
+/// How many resources a query without a usable index may look at before it is refused as `tooMany`.
+pub const SCAN_RESOURCES_MAX: usize = 1_000_000;
+
+/// How often one write starts again after a version clash. Later attempts queue for the
+/// resource, so this many in a row means that something is wrong.
+pub const WRITE_ATTEMPTS_MAX: u32 = 64;
+
+/// How long one before-write hook may run, in milliseconds, unless the operator says less. With
+/// eight plugins on a request, a caller waits four seconds at worst.
+pub const HOOK_MILLIS_MAX: u64 = 500;
+
+/// How long one observation or delivery may run, in milliseconds.
+pub const DELIVERY_MILLIS_MAX: u64 = 30_000;
+
+/// How much linear memory one call may use, in bytes.
+pub const GUEST_MEMORY_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// How many elements a guest's tables may have, in all.
+pub const GUEST_TABLE_ELEMENTS_MAX: usize = 20_000;
+
+/// How large a guest's answer may be, in bytes.
+pub const GUEST_OUTPUT_BYTES_MAX: usize = 1024 * 1024;
+
+/// How many calls to the host one guest call may make.
+pub const HOST_CALLS_MAX: u32 = 1_000;
+
+/// How many log lines one guest call may write; the rest is counted, not kept.
+pub const LOG_LINES_MAX: u32 = 100;
+
+/// How long one log line of a guest may be, in bytes; the rest is cut.
+pub const LOG_LINE_BYTES_MAX: usize = 2_048;
+
+/// How much of a guest's stderr is kept for its fault, in bytes.
+pub const STDERR_BYTES_MAX: usize = 4_096;
+
+/// How many outbox messages one guest call may enqueue.
+pub const OUTBOX_MESSAGES_PER_CALL_MAX: usize = 16;
+
+/// How large one outbox message may be, headers included, in bytes.
+pub const OUTBOX_MESSAGE_BYTES_MAX: usize = 256 * 1024;
+
+/// How many HTTP requests one guest call may make.
+pub const HTTP_CALLS_MAX: u32 = 5;
+
+/// How large an HTTP answer to a guest may be, in bytes.
+pub const HTTP_ANSWER_BYTES_MAX: usize = 1024 * 1024;
+
+/// How large a key of a plugin's state may be, in bytes.
+pub const STATE_KEY_BYTES_MAX: usize = 256;
+
+/// How large a value of a plugin's state may be, in bytes.
+pub const STATE_VALUE_BYTES_MAX: usize = 64 * 1024;
+
+/// How many entries one plugin's state may hold.
+pub const STATE_ENTRIES_MAX: u64 = 100_000;
+
+/// How large a component file may be, in bytes.
+pub const COMPONENT_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// How many guest calls may run at once.
+pub const GUEST_INSTANCES_MAX: u32 = 64;
+
+/// How many messages wait in the outbox at most; a change that would add more is answered 503.
+pub const OUTBOX_MESSAGES_MAX: u64 = 1_000_000;
+
+/// How many deliveries run at once.
+pub const DELIVERIES_MAX: usize = 16;
+
+/// How often a delivery is tried before it is parked.
+pub const DELIVERY_ATTEMPTS_MAX: u32 = 12;
+
+/// The first wait between two attempts of a delivery, in milliseconds; it doubles from there.
+pub const DELIVERY_BACKOFF_MILLIS_MIN: u64 = 250;
+
+/// The longest wait between two attempts of a delivery, in milliseconds.
+pub const DELIVERY_BACKOFF_MILLIS_MAX: u64 = 300_000;
+
+/// How long a plugin may take to describe itself or to check its configuration, in milliseconds.
+pub const LIFECYCLE_MILLIS_MAX: u64 = 5_000;
+
+/// How many calls of one plugin run at once, unless the operator says otherwise, so that one slow
+/// plugin does not take every instance.
+pub const GUEST_CALLS_PER_PLUGIN_DEFAULT: u32 = 16;
+
+/// How many handles to host resources (streams, pollables) one guest call may hold.
+pub const GUEST_HANDLES_MAX: usize = 1_000;
+
+/// How many random bytes a guest may ask for at a time.
+pub const GUEST_RANDOM_BYTES_MAX: u64 = 4_096;
+
+/// How many bytes a guest may hand to the host in one call of an import.
+pub const HOST_CALL_BYTES_MAX: usize = 1024 * 1024 + 64 * 1024;
+
+/// How large the directory's answer to one question of a guest may be, in bytes.
+pub const DIRECTORY_ANSWER_BYTES_MAX: usize = 1024 * 1024;
+
+/// How many faults of each plugin are remembered for its status.
+pub const FAULTS_REMEMBERED_MAX: usize = 50;
+
+/// How many functions of a guest's backtrace are kept for its fault.
+pub const FAULT_FRAMES_MAX: usize = 8;
+
+/// How long a fault's detail may be, in bytes; the rest is cut.
+pub const FAULT_DETAIL_BYTES_MAX: usize = 8 * 1024;
+
+/// How large the body of an outgoing HTTP request may be, in bytes.
+pub const HTTP_REQUEST_BYTES_MAX: usize = 1024 * 1024;
+
+/// How large the headers of an outgoing HTTP request, or of its answer, may be, in bytes.
+pub const HTTP_HEADER_BYTES_MAX: usize = 32 * 1024;
+
+/// How long finding a name's addresses and connecting to one may take, in milliseconds.
+pub const HTTP_CONNECT_MILLIS_MAX: u64 = 5_000;
+
+/// How many of a name's addresses are looked at.
+pub const HTTP_ADDRESSES_MAX: usize = 16;

@@ -1,0 +1,181 @@
+//! Handing a change to the plugins, and applying what they answer.
+//!
+//! The first refusal is final. Each plugin sees its predecessors' changes. What a plugin changes
+//! is checked the moment it is applied: an answer that breaks the schema, or touches what the
+//! plugin was not granted, is that plugin's fault, never the client's.
+
+use provost_scim::{Draft, Invalid, Stamp, changed_paths, check, covers, patch, validate};
+use serde_json::Value;
+use tracing::warn;
+
+use super::{Pipeline, WriteError};
+use crate::context::RequestContext;
+use crate::hook::{
+    Attribution, Change, Effects, Fault, FaultKind, OnFault, PluginName, Reviewer, Trouble, Verdict,
+};
+
+/// A change that every plugin let pass, with what they want sent and remembered.
+pub(super) struct Reviewed {
+    pub(super) change: Change,
+    pub(super) effects: Vec<(PluginName, Effects)>,
+    pub(super) changed_by: Vec<Attribution>,
+}
+
+impl Pipeline {
+    /// Hands the change to each plugin in turn, in the order the operator chose.
+    pub(super) async fn review(&self, cx: &RequestContext, change: Change) -> Result<Reviewed, WriteError> {
+        let reviewers = self.hooks.reviewers(&change);
+        let mut reviewed = Reviewed { change, effects: Vec::new(), changed_by: Vec::new() };
+        for reviewer in &reviewers {
+            let by = || reviewer.attribution.clone();
+            let outcome = match self.hooks.review(reviewer, cx, &reviewed.change).await {
+                Ok((Verdict::Reject(refusal), _)) => return Err(WriteError::Refused { by: by(), refusal }),
+                Ok((Verdict::Hold(hold), _)) => return Err(WriteError::Held { by: by(), hold }),
+                Ok((Verdict::Proceed, effects)) => Ok((None, effects)),
+                Ok((Verdict::Patch(operations), effects)) => {
+                    let change = self.patched(cx, reviewer, &reviewed.change, operations).await?;
+                    change.map(|change| (Some(change), effects))
+                }
+                Ok((Verdict::Replace(document), effects)) => {
+                    let change = self.replaced(cx, reviewer, &reviewed.change, document).await?;
+                    change.map(|change| (Some(change), effects))
+                }
+                Err(trouble) => Err(trouble),
+            };
+            match outcome {
+                Ok((changed, effects)) => reviewed.accept(reviewer, changed, effects),
+                Err(trouble) => refuse_or_skip(cx, reviewer, trouble)?,
+            }
+        }
+        Ok(reviewed)
+    }
+
+    /// The change after a plugin's patch; the inner error is the plugin's, the outer the store's.
+    async fn patched(
+        &self,
+        cx: &RequestContext,
+        reviewer: &Reviewer,
+        change: &Change,
+        operations: Value,
+    ) -> Result<Result<Change, Trouble>, WriteError> {
+        let leniency = &self.settings.leniency;
+        let proposed = change.proposed.clone().ok_or_else(nothing_to_change).and_then(|draft| {
+            let operations = patch::parse_operations(operations)?;
+            patch::apply(draft, change.current.as_ref(), &operations, leniency)
+        });
+        self.changed(cx, reviewer, change, proposed).await
+    }
+
+    /// The change after a plugin answered a whole document.
+    async fn replaced(
+        &self,
+        cx: &RequestContext,
+        reviewer: &Reviewer,
+        change: &Change,
+        document: Value,
+    ) -> Result<Result<Change, Trouble>, WriteError> {
+        let proposed = change.proposed.as_ref().ok_or_else(nothing_to_change).and_then(|draft| {
+            check::replacement(change.current.as_ref(), draft, document, &self.settings.leniency)
+        });
+        self.changed(cx, reviewer, change, proposed).await
+    }
+
+    async fn changed(
+        &self,
+        cx: &RequestContext,
+        reviewer: &Reviewer,
+        change: &Change,
+        proposed: Result<Draft, Invalid>,
+    ) -> Result<Result<Change, Trouble>, WriteError> {
+        let outcome = match proposed {
+            Ok(proposed) => self.accepted(cx, reviewer, change, proposed).await,
+            Err(invalid) => Err(invalid.into()),
+        };
+        match outcome {
+            Ok(change) => Ok(Ok(change)),
+            Err(WriteError::Invalid(invalid)) => {
+                let fault = Fault::new(FaultKind::Output, format!("its change is invalid: {invalid}"));
+                self.hooks.blame(reviewer, &fault);
+                Ok(Err(fault.into()))
+            }
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Holds a plugin's proposal to the plugin's grant and to the schema.
+    async fn accepted(
+        &self,
+        cx: &RequestContext,
+        reviewer: &Reviewer,
+        change: &Change,
+        proposed: Draft,
+    ) -> Result<Change, WriteError> {
+        let before = change.proposed.as_ref().ok_or_else(nothing_to_change)?;
+        for path in changed_paths(Some(&before.attributes), Some(&proposed.attributes), &proposed.resource_type) {
+            granted(reviewer, &path)?;
+        }
+        let membership = match proposed.membership == before.membership {
+            true => change.membership.clone(),
+            false => {
+                granted(reviewer, "members")?;
+                self.membership(cx.realm, change.current.as_ref().map(|r| r.id()), &proposed).await?
+            }
+        };
+        // What was complete before the plugin must be complete afterwards.
+        let stamp = Stamp { id: change.id, version: 1, created: cx.now, last_modified: cx.now };
+        if validate(before.clone(), stamp).is_ok() {
+            validate(proposed.clone(), stamp)?;
+        }
+        let mut change = Change { proposed: Some(proposed), membership, ..change.clone() };
+        change.note_changed_paths();
+        Ok(change)
+    }
+}
+
+impl Reviewed {
+    fn accept(&mut self, reviewer: &Reviewer, changed: Option<Change>, effects: Effects) {
+        if let Some(change) = changed {
+            self.change = change;
+            self.changed_by.push(reviewer.attribution.clone());
+        }
+        self.effects.push((reviewer.attribution.plugin.clone(), effects));
+    }
+}
+
+impl Change {
+    /// Computes `changed_paths` anew from `current` and `proposed`.
+    pub(super) fn note_changed_paths(&mut self) {
+        let Some(proposed) = &self.proposed else { return };
+        let before = self.current.as_ref().map(|r| r.attributes());
+        self.changed_paths = changed_paths(before, Some(&proposed.attributes), &proposed.resource_type);
+        if !self.membership.is_empty() {
+            self.changed_paths.push("members".to_owned());
+        }
+    }
+}
+
+fn granted(reviewer: &Reviewer, path: &str) -> Result<(), Invalid> {
+    match reviewer.may_write.iter().any(|grant| covers(grant, path)) {
+        true => Ok(()),
+        false => Err(Invalid::mutability(format!("`{path}` is outside its write grant"))),
+    }
+}
+
+fn nothing_to_change() -> Invalid {
+    Invalid::no_target("a delete has no proposed resource to change")
+}
+
+/// What the operator chose for a plugin that gave no usable answer.
+fn refuse_or_skip(cx: &RequestContext, reviewer: &Reviewer, trouble: Trouble) -> Result<(), WriteError> {
+    let by = reviewer.attribution.clone();
+    match reviewer.on_fault {
+        OnFault::Refuse => Err(WriteError::Troubled { by, trouble }),
+        OnFault::Skip => {
+            warn!(
+                plugin.name = %by.plugin, request.id = %cx.request_id, %trouble,
+                "plugin `{}` gave no usable answer; the change goes on without it", by.plugin
+            );
+            Ok(())
+        }
+    }
+}

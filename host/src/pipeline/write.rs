@@ -1,0 +1,320 @@
+//! The write path: create, replace, patch, delete.
+//!
+//! Each is a public function, which asks permission, checks what the client sent and takes turns,
+//! and a private one, which is a single attempt from current state to commit. After a version
+//! clash the attempt is made again from nothing: ids, times and verdicts are settled anew.
+
+use std::sync::Arc;
+
+use provost_scim::patch::{self, PatchRequest};
+use provost_scim::version::EntityTags;
+use provost_scim::{Draft, Projection, Resource, ResourceType, Stamp, check, validate};
+use serde_json::Value;
+use uuid::{NoContext, Uuid};
+
+use super::review::Reviewed;
+use super::{Answer, Pipeline, WriteError};
+use crate::access::{self, Action};
+use crate::context::RequestContext;
+use crate::hook::{Change, MembershipChange, Operation, PluginName};
+use crate::store::Write;
+
+/// What must be true of the resource's version for a write to go on (RFC 7644 section 3.14).
+#[derive(Debug, Clone, Default)]
+pub struct Precondition {
+    /// The version must be among these.
+    pub if_match: Option<EntityTags>,
+    /// The version must not be among these.
+    pub if_none_match: Option<EntityTags>,
+}
+
+impl Precondition {
+    fn check(&self, current: &Resource) -> Result<(), WriteError> {
+        let version = current.version();
+        let kept = self.if_match.as_ref().is_none_or(|tags| tags.matches(version))
+            && self.if_none_match.as_ref().is_none_or(|tags| !tags.matches(version));
+        if kept { Ok(()) } else { Err(WriteError::Precondition) }
+    }
+}
+
+impl Pipeline {
+    /// Creates a resource (RFC 7644 section 3.3).
+    ///
+    /// # Errors
+    /// Nothing is stored, sent or remembered when this fails.
+    pub async fn create(
+        &self,
+        cx: &RequestContext,
+        resource_type: &Arc<ResourceType>,
+        body: Value,
+        projection: &Projection,
+    ) -> Result<Answer, WriteError> {
+        access::allow(cx, Action::Write)?;
+
+        let asked = check::create(body, resource_type, &self.settings.leniency)?;
+        let mut turn = self.turns.take(Uuid::nil()).await;
+        loop {
+            match self.try_create(cx, asked.clone(), turn.attempt()).await {
+                Err(WriteError::Clash) => turn.again().await?,
+                stored => return self.answer(cx, stored?, projection).await,
+            }
+        }
+    }
+
+    async fn try_create(&self, cx: &RequestContext, asked: Draft, attempt: u32) -> Result<Resource, WriteError> {
+        let id = new_id(cx);
+        let stamp = Stamp { id, version: 1, created: cx.now, last_modified: cx.now };
+        self.settle(cx, Proposal { operation: Operation::Create, current: None, asked, operations: None, stamp, attempt })
+            .await
+    }
+
+    /// Replaces a resource (RFC 7644 section 3.5.1).
+    ///
+    /// # Errors
+    /// Nothing is stored, sent or remembered when this fails.
+    pub async fn replace(
+        &self,
+        cx: &RequestContext,
+        resource_type: &Arc<ResourceType>,
+        id: Uuid,
+        precondition: &Precondition,
+        body: Value,
+        projection: &Projection,
+    ) -> Result<Answer, WriteError> {
+        access::allow(cx, Action::Write)?;
+
+        let mut turn = self.turns.take(id).await;
+        loop {
+            match self.try_replace(cx, resource_type, id, precondition, body.clone(), turn.attempt()).await {
+                Err(WriteError::Clash) => turn.again().await?,
+                stored => return self.answer(cx, stored?, projection).await,
+            }
+        }
+    }
+
+    async fn try_replace(
+        &self,
+        cx: &RequestContext,
+        resource_type: &Arc<ResourceType>,
+        id: Uuid,
+        precondition: &Precondition,
+        body: Value,
+        attempt: u32,
+    ) -> Result<Resource, WriteError> {
+        let current = self.current(cx, resource_type, id).await?;
+        precondition.check(&current)?;
+        let asked = check::replace(&current, body, &self.settings.leniency)?;
+        let stamp = next(cx, &current);
+        let proposal =
+            Proposal { operation: Operation::Replace, current: Some(current), asked, operations: None, stamp, attempt };
+        self.settle(cx, proposal).await
+    }
+
+    /// Modifies a resource (RFC 7644 section 3.5.2).
+    ///
+    /// # Errors
+    /// Nothing is stored, sent or remembered when this fails.
+    pub async fn patch(
+        &self,
+        cx: &RequestContext,
+        resource_type: &Arc<ResourceType>,
+        id: Uuid,
+        precondition: &Precondition,
+        body: Value,
+        projection: &Projection,
+    ) -> Result<Answer, WriteError> {
+        access::allow(cx, Action::Write)?;
+
+        let operations = PatchRequest::parse(body, &self.settings.leniency)?;
+        let mut turn = self.turns.take(id).await;
+        loop {
+            match self.try_patch(cx, resource_type, id, precondition, &operations, turn.attempt()).await {
+                Err(WriteError::Clash) => turn.again().await?,
+                stored => return self.answer(cx, stored?, projection).await,
+            }
+        }
+    }
+
+    async fn try_patch(
+        &self,
+        cx: &RequestContext,
+        resource_type: &Arc<ResourceType>,
+        id: Uuid,
+        precondition: &Precondition,
+        operations: &[patch::Operation],
+        attempt: u32,
+    ) -> Result<Resource, WriteError> {
+        let current = self.current(cx, resource_type, id).await?;
+        precondition.check(&current)?;
+        let asked = patch::apply(current.to_draft(), Some(&current), operations, &self.settings.leniency)?;
+        let stamp = next(cx, &current);
+        let operations = Some(patch::normalised(operations, resource_type));
+        let proposal =
+            Proposal { operation: Operation::Patch, current: Some(current), asked, operations, stamp, attempt };
+        self.settle(cx, proposal).await
+    }
+
+    /// Deletes a resource, and with it every membership it had (RFC 7644 section 3.6).
+    ///
+    /// # Errors
+    /// Nothing is deleted, sent or remembered when this fails.
+    pub async fn delete(
+        &self,
+        cx: &RequestContext,
+        resource_type: &Arc<ResourceType>,
+        id: Uuid,
+        precondition: &Precondition,
+    ) -> Result<(), WriteError> {
+        access::allow(cx, Action::Write)?;
+
+        let mut turn = self.turns.take(id).await;
+        loop {
+            match self.try_delete(cx, resource_type, id, precondition, turn.attempt()).await {
+                Err(WriteError::Clash) => turn.again().await?,
+                deleted => return deleted,
+            }
+        }
+    }
+
+    async fn try_delete(
+        &self,
+        cx: &RequestContext,
+        resource_type: &Arc<ResourceType>,
+        id: Uuid,
+        precondition: &Precondition,
+        attempt: u32,
+    ) -> Result<(), WriteError> {
+        let current = self.current(cx, resource_type, id).await?;
+        precondition.check(&current)?;
+        let total_before = match resource_type.has_members {
+            true => self.store.member_count(cx.realm, id).await?,
+            false => 0,
+        };
+        let change = Change {
+            operation: Operation::Delete,
+            resource_type: resource_type.name.clone(),
+            id,
+            current: Some(current),
+            proposed: None,
+            operations: None,
+            changed_paths: Vec::new(),
+            membership: MembershipChange { total_before, ..MembershipChange::default() },
+            attempt,
+        };
+        let reviewed = self.review(cx, change).await?;
+        self.commit(cx, reviewed, None).await
+    }
+
+    /// The way that create, replace and patch share: reviews, validation, commit.
+    async fn settle(&self, cx: &RequestContext, proposal: Proposal) -> Result<Resource, WriteError> {
+        let Proposal { operation, current, asked, operations, stamp, attempt } = proposal;
+        let membership = self.membership(cx.realm, current.as_ref().map(Resource::id), &asked).await?;
+        let mut change = Change {
+            operation,
+            resource_type: asked.resource_type.name.clone(),
+            id: stamp.id,
+            current,
+            proposed: Some(asked),
+            operations,
+            changed_paths: Vec::new(),
+            membership,
+            attempt,
+        };
+        change.note_changed_paths();
+
+        let reviewed = self.review(cx, change).await?;
+        let outcome = reviewed.change.proposed.clone().expect("only a delete proposes nothing, and this is none");
+        let resource = validate(outcome, stamp)?;
+        match &reviewed.change.current {
+            Some(current) if unchanged(current, &resource, &reviewed.change.membership) => Ok(current.clone()),
+            _ => {
+                self.commit(cx, reviewed, Some(resource.clone())).await?;
+                Ok(resource)
+            }
+        }
+    }
+
+    async fn commit(&self, cx: &RequestContext, reviewed: Reviewed, after: Option<Resource>) -> Result<(), WriteError> {
+        let Reviewed { change, effects, changed_by } = reviewed;
+        let observers = self.hooks.observers(&change);
+        let group_observers = self.group_observers(&change);
+        let write = Write {
+            realm: cx.realm,
+            request_id: cx.request_id.clone(),
+            actor: cx.actor.clone(),
+            now: cx.now,
+            operation: change.operation,
+            before: change.current,
+            after,
+            membership: change.membership,
+            changed_paths: change.changed_paths,
+            effects,
+            observers,
+            group_observers,
+            changed_by,
+        };
+        self.store.commit(write).await?;
+        Ok(())
+    }
+
+    /// Who hears of the groups that a deleted resource leaves: for them it is a patch of their members.
+    fn group_observers(&self, change: &Change) -> Vec<PluginName> {
+        let group = self.schemas.resource_types.iter().find(|of| of.has_members);
+        match (change.operation, group) {
+            (Operation::Delete, Some(group)) => self.hooks.observers(&Change {
+                operation: Operation::Patch,
+                resource_type: group.name.clone(),
+                changed_paths: vec!["members".to_owned()],
+                ..change.clone()
+            }),
+            _ => Vec::new(),
+        }
+    }
+
+    async fn current(
+        &self,
+        cx: &RequestContext,
+        resource_type: &Arc<ResourceType>,
+        id: Uuid,
+    ) -> Result<Resource, WriteError> {
+        let current = self.store.get(cx.realm, resource_type, id).await?;
+        current.ok_or_else(|| WriteError::NotFound { resource_type: resource_type.name.clone() })
+    }
+
+    async fn answer(
+        &self,
+        cx: &RequestContext,
+        resource: Resource,
+        projection: &Projection,
+    ) -> Result<Answer, WriteError> {
+        Ok(self.show(cx.realm, &resource, projection).await?)
+    }
+}
+
+/// What one attempt would like to do.
+struct Proposal {
+    operation: Operation,
+    current: Option<Resource>,
+    asked: Draft,
+    operations: Option<Value>,
+    stamp: Stamp,
+    attempt: u32,
+}
+
+/// An id that sorts by time (RFC 9562, version 7), from the request's own time.
+fn new_id(cx: &RequestContext) -> Uuid {
+    let seconds = u64::try_from(cx.now.as_second()).unwrap_or(0);
+    let nanos = u32::try_from(cx.now.subsec_nanosecond()).unwrap_or(0);
+    Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, seconds, nanos))
+}
+
+/// The stamp of the state after `current`. Time never runs backwards for a resource.
+fn next(cx: &RequestContext, current: &Resource) -> Stamp {
+    let stamp = current.stamp();
+    Stamp { version: stamp.version + 1, last_modified: stamp.last_modified.max(cx.now), ..stamp }
+}
+
+/// A write that changes nothing makes no version and no event (checklist S-16.9, S-15.13).
+fn unchanged(current: &Resource, after: &Resource, membership: &MembershipChange) -> bool {
+    membership.is_empty() && current.attributes() == after.attributes()
+}

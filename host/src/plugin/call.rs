@@ -1,0 +1,151 @@
+//! One call of one guest: a seat, a fresh store and instance, two clocks, and what came of it.
+//!
+//! While the guest computes, the epoch takes its worker from it every millisecond and looks at the
+//! deadline. While it waits in an import, the outer timeout does. Whatever happens, the store is
+//! dropped with the call, and with it all that the guest had.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::{Instant, timeout_at};
+use wasmtime::{Store, UpdateDeadline};
+
+use super::House;
+use super::bindings::lifecycle::exports::provost::plugin::lifecycle::{Finding, Info};
+use super::bindings::lifecycle::LifecycleHooksPre;
+use super::engine::{Row, Seat};
+use super::fault::{self, Breach};
+use super::guest::{Guest, Identity, Occasion, Phase};
+use crate::context::Realm;
+use crate::hook::{Fault, FaultKind};
+use crate::limits;
+
+/// How many epochs a guest runs between two looks at its deadline.
+const EPOCHS_PER_TURN: u64 = 1;
+
+/// A call that is about to happen: its store is ready, its time runs.
+pub(super) struct Call {
+    pub(super) store: Store<Guest>,
+    allowed: Duration,
+    // Declared last, so that the seat is free only after the store is gone.
+    seat: Seat,
+}
+
+impl Call {
+    /// Waits for a seat and makes the store. The call's time begins now.
+    pub(super) async fn begin(
+        house: &Arc<House>,
+        identity: &Arc<Identity>,
+        own: &Arc<tokio::sync::Semaphore>,
+        occasion: Occasion,
+        allowed: Duration,
+    ) -> Result<Self, Fault> {
+        let row = match occasion.phase {
+            Phase::Lifecycle | Phase::BeforeWrite => Row::Hooks,
+            Phase::After => Row::Deliveries,
+        };
+        let seat = house.sandbox.seat(own, row, allowed).await.map_err(|_full| {
+            Fault::new(FaultKind::Busy, format!("no instance became free within {} ms", allowed.as_millis()))
+        })?;
+
+        let deadline = Instant::now() + allowed;
+        let guest = Guest::new(identity.clone(), house.clone(), occasion, deadline);
+        let mut store = Store::try_new(&house.sandbox.engine, guest)
+            .map_err(|error| Fault::new(FaultKind::Busy, format!("no instance could be made: {error}")))?;
+        store.limiter(|guest| &mut guest.memory);
+        store.set_max_component_handles(limits::GUEST_HANDLES_MAX);
+        store.set_hostcall_fuel(limits::HOST_CALL_BYTES_MAX);
+        store.set_epoch_deadline(EPOCHS_PER_TURN);
+        store.epoch_deadline_callback(move |_| match Instant::now() < deadline {
+            true => Ok(UpdateDeadline::YieldCustom(EPOCHS_PER_TURN, Box::pin(tokio::task::yield_now()))),
+            false => Err(Breach::Deadline(allowed).into()),
+        });
+        Ok(Self { store, allowed, seat })
+    }
+
+    /// How much time is left, for the guest to know.
+    pub(super) fn remaining_ms(&self) -> u32 {
+        let left = self.store.data().deadline.saturating_duration_since(Instant::now());
+        u32::try_from(left.as_millis()).unwrap_or(u32::MAX)
+    }
+
+    /// When the call must be over.
+    pub(super) fn deadline(&self) -> Deadline {
+        Deadline { at: self.store.data().deadline, allowed: self.allowed }
+    }
+
+    /// Ends the call: what the guest answered and left behind, or what it did wrong.
+    pub(super) fn end<T>(self, answer: wasmtime::Result<T>) -> Result<(T, Guest), Fault> {
+        let Self { store, allowed: _, seat } = self;
+        let guest = store.into_data();
+        drop(seat);
+        guest.close_log();
+        match answer {
+            Ok(answer) => Ok((answer, guest)),
+            Err(error) => Err(fault::read(&error, &guest)),
+        }
+    }
+}
+
+/// When a call must be over.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deadline {
+    at: Instant,
+    allowed: Duration,
+}
+
+impl Deadline {
+    /// Runs the guest until it answers, fails, or its time is over.
+    pub(super) async fn hold<T>(
+        self,
+        guest: impl Future<Output = wasmtime::Result<T>>,
+    ) -> wasmtime::Result<T> {
+        timeout_at(self.at, guest).await.unwrap_or_else(|_| Err(Breach::Deadline(self.allowed).into()))
+    }
+}
+
+/// Asks a plugin who it is.
+pub(super) async fn describe(
+    house: &Arc<House>,
+    identity: &Arc<Identity>,
+    lifecycle: &LifecycleHooksPre<Guest>,
+) -> Result<Info, Fault> {
+    let mut call = begin_lifecycle(house, identity).await?;
+    let deadline = call.deadline();
+    let answer = deadline.hold(async {
+        let hooks = lifecycle.instantiate_async(&mut call.store).await?;
+        hooks.provost_plugin_lifecycle().call_describe(&mut call.store).await
+    });
+    let answer = answer.await;
+    call.end(answer).map(|(info, _)| info)
+}
+
+/// Asks a plugin what it thinks of its configuration.
+pub(super) async fn check_config(
+    house: &Arc<House>,
+    identity: &Arc<Identity>,
+    lifecycle: &LifecycleHooksPre<Guest>,
+) -> Result<Vec<Finding>, Fault> {
+    let mut call = begin_lifecycle(house, identity).await?;
+    let deadline = call.deadline();
+    let answer = deadline.hold(async {
+        let hooks = lifecycle.instantiate_async(&mut call.store).await?;
+        hooks.provost_plugin_lifecycle().call_check_config(&mut call.store, &identity.config_json).await
+    });
+    let answer = answer.await;
+    call.end(answer).map(|(findings, _)| findings)
+}
+
+async fn begin_lifecycle(house: &Arc<House>, identity: &Arc<Identity>) -> Result<Call, Fault> {
+    let occasion = Occasion {
+        phase: Phase::Lifecycle,
+        request_id: "load".into(),
+        realm: Realm::DEFAULT,
+        now: Timestamp::UNIX_EPOCH,
+    };
+    // While a plugin is loaded, nobody else calls it: it needs no row of its own.
+    let alone = Arc::new(tokio::sync::Semaphore::new(1));
+    Call::begin(house, identity, &alone, occasion, Duration::from_millis(limits::LIFECYCLE_MILLIS_MAX)).await
+}

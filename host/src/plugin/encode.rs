@@ -1,0 +1,228 @@
+//! Between our values and the interface's: documents as JSON text, contexts, verdicts.
+//!
+//! What a guest may never see is taken out here and nowhere else: passwords and other values that
+//! are never returned, and the members of a group, which it gets as a difference.
+
+use provost_scim::{Attribute, Attributes, Member, Resource, ResourceType, Returned, ScimType};
+use serde_json::Value;
+
+use super::bindings::wit::types as wire;
+use crate::context::Actor;
+use crate::hook::{
+    Change, Committed, Fault, FaultKind, Hold, MembershipChange, Operation, Refusal, RefusalStatus, Verdict,
+};
+
+/// A resource as a guest sees it.
+pub(super) fn resource(resource: &Resource) -> String {
+    text(resource.document(), resource.resource_type())
+}
+
+/// A member as a guest sees it.
+pub(super) fn member(member: &Member) -> wire::Member {
+    wire::Member { id: member.id.to_string(), resource_type: member.resource_type.clone().unwrap_or_default() }
+}
+
+/// A proposed change as a guest sees it.
+pub(super) fn change(change: &Change) -> wire::Change {
+    let stamp = change.current.as_ref().map(Resource::stamp);
+    let proposed = change.proposed.as_ref();
+    let operations = proposed.and_then(|draft| {
+        let operations = change.operations.as_ref()?;
+        Some(without_secrets(operations, &draft.resource_type).to_string())
+    });
+    wire::Change {
+        current: change.current.as_ref().map(resource),
+        proposed: proposed.map(|draft| text(draft.document(stamp), &draft.resource_type)),
+        operations,
+        changed_paths: change.changed_paths.clone(),
+        membership: membership(&change.membership),
+    }
+}
+
+/// A committed change as a guest sees it.
+pub(super) fn committed(change: &Committed) -> wire::Change {
+    wire::Change {
+        current: change.before.as_ref().map(resource),
+        proposed: change.after.as_ref().map(resource),
+        operations: None,
+        changed_paths: change.changed_paths.clone(),
+        membership: membership(&change.membership),
+    }
+}
+
+pub(super) fn operation(operation: Operation) -> wire::Operation {
+    match operation {
+        Operation::Create => wire::Operation::Create,
+        Operation::Replace => wire::Operation::Replace,
+        Operation::Patch => wire::Operation::Patch,
+        Operation::Delete => wire::Operation::Delete,
+    }
+}
+
+pub(super) fn caller(actor: &Actor) -> wire::Caller {
+    wire::Caller {
+        subject: actor.subject.clone(),
+        client: actor.client.clone(),
+        scopes: actor.scopes.iter().map(|scope| scope.as_str().to_owned()).collect(),
+        claims: "{}".to_owned(),
+    }
+}
+
+/// A guest's verdict, if it makes sense and keeps within its size.
+pub(super) fn verdict(verdict: wire::Verdict, bytes_max: usize) -> Result<Verdict, Fault> {
+    let bytes = match &verdict {
+        wire::Verdict::Proceed => 0,
+        wire::Verdict::Patch(json) | wire::Verdict::Replace(json) => json.len(),
+        wire::Verdict::Reject(refusal) => refusal.detail.len(),
+        wire::Verdict::Hold(hold) => hold.reason.len(),
+    };
+    if bytes > bytes_max {
+        return Err(Fault::new(FaultKind::OutputSize, format!("answered {bytes} bytes; {bytes_max} are allowed")));
+    }
+    Ok(match verdict {
+        wire::Verdict::Proceed => Verdict::Proceed,
+        wire::Verdict::Patch(json) => match parse("patch", &json)? {
+            operations @ Value::Array(_) => Verdict::Patch(operations),
+            _ => return Err(Fault::new(FaultKind::Output, "its `patch` is not a JSON array of operations")),
+        },
+        wire::Verdict::Replace(json) => match parse("replace", &json)? {
+            document @ Value::Object(_) => Verdict::Replace(document),
+            _ => return Err(Fault::new(FaultKind::Output, "its `replace` is not a JSON object")),
+        },
+        wire::Verdict::Reject(refusal) => Verdict::Reject(Refusal {
+            status: status(refusal.status),
+            scim_type: refusal.scim_type.map(scim_type),
+            detail: refusal.detail,
+        }),
+        wire::Verdict::Hold(hold) => {
+            Verdict::Hold(Hold { reason: hold.reason, approvals: hold.approvals, expires_s: hold.expires_s })
+        }
+    })
+}
+
+fn parse(verdict: &str, json: &str) -> Result<Value, Fault> {
+    serde_json::from_str(json).map_err(|error| {
+        // The parser's own words repeat what stood there, which may be an attribute's value.
+        let place = format!("line {}, column {}", error.line(), error.column());
+        Fault::new(FaultKind::Output, format!("its `{verdict}` is not JSON: reading stopped at {place}"))
+    })
+}
+
+fn status(status: wire::RefusalStatus) -> RefusalStatus {
+    match status {
+        wire::RefusalStatus::BadRequest => RefusalStatus::BadRequest,
+        wire::RefusalStatus::Forbidden => RefusalStatus::Forbidden,
+        wire::RefusalStatus::NotFound => RefusalStatus::NotFound,
+        wire::RefusalStatus::Conflict => RefusalStatus::Conflict,
+    }
+}
+
+fn scim_type(scim_type: wire::ScimType) -> ScimType {
+    match scim_type {
+        wire::ScimType::InvalidValue => ScimType::InvalidValue,
+        wire::ScimType::Uniqueness => ScimType::Uniqueness,
+        wire::ScimType::Mutability => ScimType::Mutability,
+        wire::ScimType::NoTarget => ScimType::NoTarget,
+        wire::ScimType::InvalidPath => ScimType::InvalidPath,
+        wire::ScimType::InvalidSyntax => ScimType::InvalidSyntax,
+        wire::ScimType::TooMany => ScimType::TooMany,
+        wire::ScimType::Sensitive => ScimType::Sensitive,
+    }
+}
+
+fn membership(change: &MembershipChange) -> Option<wire::MembershipChange> {
+    (!change.is_empty()).then(|| wire::MembershipChange {
+        added: change.added.iter().map(member).collect(),
+        removed: change.removed.iter().map(member).collect(),
+        total_before: change.total_before,
+    })
+}
+
+/// The document's text, without what a guest may never see.
+fn text(mut document: Attributes, resource_type: &ResourceType) -> String {
+    if resource_type.has_members {
+        document.remove("members");
+    }
+    remove_never(&mut document, &resource_type.schema.attributes);
+    for extension in &resource_type.extensions {
+        if let Some(Value::Object(container)) = document.get_mut(&extension.schema.id) {
+            remove_never(container, &extension.schema.attributes);
+        }
+    }
+    Value::Object(document).to_string()
+}
+
+fn remove_never(object: &mut Attributes, attributes: &[Attribute]) {
+    for attribute in attributes {
+        if attribute.returned == Returned::Never {
+            object.remove(&attribute.name);
+        } else if attribute.sub_attributes.iter().any(|sub| sub.returned == Returned::Never) {
+            match object.get_mut(&attribute.name) {
+                Some(Value::Object(complex)) => remove_never(complex, &attribute.sub_attributes),
+                Some(Value::Array(elements)) => elements
+                    .iter_mut()
+                    .filter_map(Value::as_object_mut)
+                    .for_each(|element| remove_never(element, &attribute.sub_attributes)),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The operations, without the values a guest may never see. That an operation touches them is
+/// told; with which value is not.
+fn without_secrets(operations: &Value, resource_type: &ResourceType) -> Value {
+    let mut operations = operations.clone();
+    for operation in operations.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+        let path = operation.get("path").and_then(Value::as_str).unwrap_or_default().to_owned();
+        if is_hidden(&path, resource_type) {
+            operation.remove("value");
+        } else if let Some(Value::Object(value)) = operation.get_mut("value") {
+            hide(&path, value, resource_type);
+        }
+    }
+    operations
+}
+
+/// Takes hidden attributes out of a value whose keys continue the path.
+fn hide(path: &str, value: &mut Attributes, resource_type: &ResourceType) {
+    value.retain(|key, _| {
+        let continues = [key.clone(), format!("{path}.{key}"), format!("{path}:{key}")];
+        !continues.iter().any(|path| is_hidden(path, resource_type))
+    });
+    for (key, inner) in value.iter_mut() {
+        if let Value::Object(inner) = inner {
+            inner.retain(|name, _| {
+                !is_hidden(&format!("{key}.{name}"), resource_type) && !is_hidden(&format!("{key}:{name}"), resource_type)
+            });
+        }
+    }
+}
+
+/// Whether the path leads to members, or to an attribute that is never returned.
+fn is_hidden(path: &str, resource_type: &ResourceType) -> bool {
+    let base = (resource_type.schema.id.as_str(), &resource_type.schema.attributes);
+    let extensions = resource_type.extensions.iter().map(|e| (e.schema.id.as_str(), &e.schema.attributes));
+    let schemas = std::iter::once(base).chain(extensions);
+    let core = resource_type.schema.id.as_str();
+    schemas.into_iter().any(|(urn, attributes)| {
+        let rest = match strip_prefix_ignoring_case(path, urn).and_then(|rest| rest.strip_prefix(':')) {
+            Some(rest) => rest,
+            None if urn == core => path,
+            None => return false,
+        };
+        let mut names = rest.split(['.', '[', ']']).filter(|name| !name.is_empty());
+        let Some(name) = names.next() else { return false };
+        let Some(attribute) = attributes.iter().find(|a| a.name.eq_ignore_ascii_case(name)) else { return false };
+        let members = resource_type.has_members && urn == core && attribute.name == "members";
+        let never = |attribute: &Attribute| attribute.returned == Returned::Never;
+        members
+            || never(attribute)
+            || rest.rsplit('.').next().and_then(|sub| attribute.sub_attribute(sub)).is_some_and(never)
+    })
+}
+
+fn strip_prefix_ignoring_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
+    let head = text.get(..prefix.len())?;
+    head.eq_ignore_ascii_case(prefix).then(|| &text[prefix.len()..])
+}

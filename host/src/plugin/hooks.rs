@@ -1,0 +1,367 @@
+//! The plugins as the pipeline and the delivery worker know them: [`Hooks`], with real guests.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use tracing::{info, warn};
+
+use super::bindings::deliver::exports::provost::plugin::deliver as wire_deliver;
+use super::bindings::wit::types as wire;
+use super::call::Call;
+use super::guest::{Guest, Identity, Occasion, Phase};
+use super::load::Loaded;
+use super::status::Record;
+use super::{Plugin, PluginHost, Standing, encode};
+use crate::context::{Actor, Realm, RequestContext};
+use crate::hook::{
+    Attribution, Change, Committed, Effects, Fault, FaultKind, Hooks, Message, Operation, PluginName, Reviewer, Trouble,
+    Verdict, Work,
+};
+use crate::limits::HTTP_ANSWER_BYTES_MAX;
+use crate::outbound::{Policy, Request};
+
+/// The header by which a receiver recognises a request it has seen before.
+const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+
+impl Hooks for PluginHost {
+    fn reviewers(&self, change: &Change) -> Vec<Reviewer> {
+        let asked = self.wanting(&change.resource_type, change.operation).filter(|plugin| plugin.hooks.before_write);
+        asked.map(Plugin::reviewer).collect()
+    }
+
+    fn review<'a>(
+        &'a self,
+        reviewer: &'a Reviewer,
+        cx: &'a RequestContext,
+        change: &'a Change,
+    ) -> BoxFuture<'a, Result<(Verdict, Effects), Trouble>> {
+        async move {
+            let plugin = self.find(&reviewer.attribution.plugin)?;
+            let outcome = self.ask(plugin, cx, change).await;
+            self.note(plugin, &cx.request_id, outcome.as_ref().err());
+            if let Ok((verdict @ (Verdict::Reject(_) | Verdict::Hold(_)), _)) = &outcome {
+                Record::count(&plugin.record.refusals);
+                let word = if matches!(verdict, Verdict::Hold(_)) { "held" } else { "refused" };
+                let (name, operation) = (plugin.name(), change.operation.as_str());
+                info!(plugin.name = name, request.id = %cx.request_id, operation, "plugin `{name}` {word} a {operation}");
+            }
+            outcome
+        }
+        .boxed()
+    }
+
+    fn blame(&self, reviewer: &Reviewer, fault: &Fault) {
+        if let Some(plugin) = self.plugin(&reviewer.attribution.plugin) {
+            plugin.record.fault(fault, None, self.house.clock.now());
+        }
+    }
+
+    fn observers(&self, change: &Change) -> Vec<PluginName> {
+        let told = self.wanting(&change.resource_type, change.operation).filter(|plugin| plugin.hooks.observe);
+        told.map(|plugin| plugin.config.name.clone()).collect()
+    }
+
+    fn observe<'a>(
+        &'a self,
+        message: &'a Message,
+        change: &'a Committed,
+        attempt: u32,
+    ) -> BoxFuture<'a, Result<(), Trouble>> {
+        async move {
+            let plugin = self.find(&message.plugin)?;
+            let outcome = self.tell(plugin, message, change, attempt).await;
+            self.note(plugin, &message.cause.request_id, outcome.as_ref().err());
+            outcome
+        }
+        .boxed()
+    }
+
+    fn deliver<'a>(&'a self, message: &'a Message, attempt: u32) -> BoxFuture<'a, Result<(), Trouble>> {
+        async move {
+            let plugin = self.find(&message.plugin)?;
+            let outcome = self.hand_over(plugin, message, attempt).await;
+            self.note(plugin, &message.cause.request_id, outcome.as_ref().err());
+            outcome
+        }
+        .boxed()
+    }
+
+    fn send<'a>(&'a self, message: &'a Message, _attempt: u32) -> BoxFuture<'a, Result<(), Trouble>> {
+        async move {
+            let plugin = self.find(&message.plugin)?;
+            let outcome = self.send_request(plugin, message).await;
+            self.note(plugin, &message.cause.request_id, outcome.as_ref().err());
+            outcome
+        }
+        .boxed()
+    }
+}
+
+impl PluginHost {
+    fn wanting(&self, resource_type: &str, operation: Operation) -> impl Iterator<Item = &Plugin> {
+        let enabled = self.plugins.iter().filter(|plugin| !matches!(plugin.standing, Standing::Disabled));
+        enabled.filter(move |plugin| plugin.config.subscribes(resource_type, operation))
+    }
+
+    fn find(&self, name: &PluginName) -> Result<&Plugin, Fault> {
+        self.plugin(name).ok_or_else(|| unavailable(format!("plugin `{name}` is not configured")))
+    }
+
+    /// Keeps count of a call that ended, and says so if it ended badly.
+    fn note(&self, plugin: &Plugin, request_id: &str, trouble: Option<&Trouble>) {
+        Record::count(&plugin.record.calls);
+        let name = plugin.name();
+        match trouble {
+            None => {}
+            Some(Trouble::Error { message, retryable }) => {
+                Record::count(&plugin.record.errors);
+                warn!(plugin.name = name, request.id = request_id, retryable, "plugin `{name}` reported an error: {message}");
+            }
+            Some(Trouble::Fault(fault)) => {
+                plugin.record.fault(fault, Some(request_id), self.house.clock.now());
+                warn!(plugin.name = name, request.id = request_id, fault = %fault.kind, "plugin `{name}` faulted: {fault}");
+            }
+        }
+    }
+
+    async fn ask(
+        &self,
+        plugin: &Plugin,
+        cx: &RequestContext,
+        change: &Change,
+    ) -> Result<(Verdict, Effects), Trouble> {
+        let (identity, loaded) = plugin.ready()?;
+        let hook = loaded.before_write.as_ref().ok_or_else(|| plugin.lacks("before-write"))?;
+        let occasion = Occasion {
+            phase: Phase::BeforeWrite,
+            request_id: cx.request_id.clone(),
+            realm: cx.realm,
+            now: cx.now,
+        };
+        let told = encode::change(change);
+        let mut call = self.begin(plugin, identity, occasion, identity.bounds.hook).await?;
+        let context = Told {
+            request_id: &cx.request_id,
+            realm: cx.realm,
+            operation: change.operation,
+            resource_type: &change.resource_type,
+            // Not told before the commit that makes it true.
+            resource_id: change.current.as_ref().map(|current| current.id().to_string()),
+            actor: &cx.actor,
+            attempt: change.attempt,
+            now: cx.now,
+        }
+        .context(call.remaining_ms());
+
+        let deadline = call.deadline();
+        let answer = deadline.hold(async {
+            let instance = hook.instantiate_async(&mut call.store).await?;
+            instance.provost_plugin_before_write().call_review(&mut call.store, &context, &told).await
+        });
+        let answer = answer.await;
+        let (answer, guest) = call.end(answer)?;
+        let verdict = encode::verdict(answer.map_err(reported)?, identity.bounds.output_bytes)?;
+        Ok((verdict, effects(guest)))
+    }
+
+    async fn tell(&self, plugin: &Plugin, message: &Message, change: &Committed, attempt: u32) -> Result<(), Trouble> {
+        let (identity, loaded) = plugin.ready()?;
+        // It no longer observes: there is nobody to tell.
+        let Some(hook) = loaded.observe.as_ref() else { return Ok(()) };
+        let told = encode::committed(change);
+        let mut call = self.begin(plugin, identity, self.afterwards(message), identity.bounds.delivery).await?;
+        let context = Told::afterwards(message, attempt).context(call.remaining_ms());
+
+        let deadline = call.deadline();
+        let answer = deadline.hold(async {
+            let instance = hook.instantiate_async(&mut call.store).await?;
+            let observe = instance.provost_plugin_observe();
+            observe.call_observe(&mut call.store, &context, change.sequence, &told).await
+        });
+        let answer = answer.await;
+        let (answer, _guest) = call.end(answer)?;
+        answer.map_err(reported)
+    }
+
+    async fn hand_over(&self, plugin: &Plugin, message: &Message, attempt: u32) -> Result<(), Trouble> {
+        let Work::Deliver { payload } = &message.work else {
+            return Err(refused("this message is not for the plugin's `deliver`"));
+        };
+        let (identity, loaded) = plugin.ready()?;
+        let hook = loaded.deliver.as_ref().ok_or_else(|| refused("the plugin exports no `deliver` any more"))?;
+        let pair = |(name, value): &(String, String)| wire::Pair { name: name.clone(), value: value.clone() };
+        let told = wire_deliver::Message {
+            key: message.key.clone(),
+            target: message.target.clone(),
+            payload: payload.clone(),
+            headers: message.headers.iter().map(pair).collect(),
+            enqueued_ms: millis(message.cause.at_ms),
+        };
+        let mut call = self.begin(plugin, identity, self.afterwards(message), identity.bounds.delivery).await?;
+        let context = Told::afterwards(message, attempt).context(call.remaining_ms());
+
+        let deadline = call.deadline();
+        let answer = deadline.hold(async {
+            let instance = hook.instantiate_async(&mut call.store).await?;
+            instance.provost_plugin_deliver().call_deliver(&mut call.store, &context, &told).await
+        });
+        let answer = answer.await;
+        let (answer, _guest) = call.end(answer)?;
+        answer.map_err(reported)
+    }
+
+    /// Sends an enqueued request. The grants are the operator's, so this works while the component
+    /// itself is quarantined.
+    async fn send_request(&self, plugin: &Plugin, message: &Message) -> Result<(), Trouble> {
+        let Work::Request { method, url, body } = &message.work else {
+            return Err(refused("this message is not an HTTP request"));
+        };
+        if matches!(plugin.standing, Standing::Disabled) {
+            return Err(unavailable("the plugin is switched off").into());
+        }
+        let mut headers = message.headers.clone();
+        headers.retain(|(name, _)| !name.eq_ignore_ascii_case(IDEMPOTENCY_KEY));
+        headers.push((IDEMPOTENCY_KEY.to_owned(), message.key.clone()));
+        let request = Request { method: method.clone(), url: url.clone(), headers, body: body.clone() };
+        let bounds = plugin.config.bounds().map_err(|error| unavailable(error.to_string()))?;
+        let policy = Policy {
+            grants: &plugin.config.grant.http,
+            timeout: bounds.delivery,
+            answer_bytes_max: HTTP_ANSWER_BYTES_MAX,
+        };
+        match self.house.outbound.send(request, &policy).await {
+            Ok(answer) if (200..300).contains(&answer.status) => Ok(()),
+            Ok(answer) => Err(Trouble::Error {
+                message: format!("{} answered {}", target(message), answer.status),
+                retryable: matches!(answer.status, 408 | 425 | 429 | 500..),
+            }),
+            Err(error) => Err(Trouble::Error {
+                message: format!("{} was not reached: {error}", target(message)),
+                retryable: error.is_retryable(),
+            }),
+        }
+    }
+
+    async fn begin(
+        &self,
+        plugin: &Plugin,
+        identity: &Arc<Identity>,
+        occasion: Occasion,
+        allowed: Duration,
+    ) -> Result<Call, Fault> {
+        let seats = match occasion.phase {
+            Phase::Lifecycle | Phase::BeforeWrite => &plugin.hook_seats,
+            Phase::After => &plugin.delivery_seats,
+        };
+        Call::begin(&self.house, identity, seats, occasion, allowed).await
+    }
+
+    fn afterwards(&self, message: &Message) -> Occasion {
+        Occasion {
+            phase: Phase::After,
+            request_id: message.cause.request_id.as_str().into(),
+            realm: Realm::DEFAULT,
+            now: self.house.clock.now(),
+        }
+    }
+}
+
+impl Plugin {
+    fn name(&self) -> &str {
+        &self.config.name.0
+    }
+
+    fn reviewer(&self) -> Reviewer {
+        let version = self.loaded().map(|loaded| loaded.version.clone()).unwrap_or_default();
+        Reviewer {
+            attribution: Attribution { plugin: self.config.name.clone(), version },
+            on_fault: self.config.on_fault,
+            may_write: self.may_write.clone(),
+        }
+    }
+
+    fn ready(&self) -> Result<(&Arc<Identity>, &Loaded), Fault> {
+        match &self.standing {
+            Standing::Ready { identity, loaded } => Ok((identity, loaded)),
+            Standing::Quarantined { reason } => Err(unavailable(reason.clone())),
+            Standing::Disabled => Err(unavailable("the plugin is switched off")),
+        }
+    }
+
+    fn lacks(&self, hook: &str) -> Fault {
+        unavailable(format!("plugin `{}` exports no `{hook}`", self.config.name))
+    }
+}
+
+/// What every hook is told about its request.
+struct Told<'a> {
+    request_id: &'a str,
+    realm: Realm,
+    operation: Operation,
+    resource_type: &'a str,
+    resource_id: Option<String>,
+    actor: &'a Actor,
+    attempt: u32,
+    now: Timestamp,
+}
+
+impl<'a> Told<'a> {
+    fn afterwards(message: &'a Message, attempt: u32) -> Self {
+        let cause = &message.cause;
+        Self {
+            request_id: &cause.request_id,
+            realm: Realm::DEFAULT,
+            operation: cause.operation,
+            resource_type: &cause.resource_type,
+            resource_id: Some(cause.id.to_string()),
+            actor: &cause.actor,
+            attempt,
+            now: Timestamp::from_millisecond(cause.at_ms).unwrap_or_default(),
+        }
+    }
+
+    fn context(self, remaining_ms: u32) -> wire::Context {
+        wire::Context {
+            request_id: self.request_id.to_owned(),
+            realm: self.realm.to_string(),
+            operation: encode::operation(self.operation),
+            resource_type: self.resource_type.to_owned(),
+            resource_id: self.resource_id,
+            caller: encode::caller(self.actor),
+            attempt: self.attempt,
+            remaining_ms,
+            dry_run: false,
+            now_ms: millis(self.now.as_millisecond()),
+            attributes: Vec::new(),
+        }
+    }
+}
+
+fn effects(guest: Guest) -> Effects {
+    Effects { messages: guest.messages, state: guest.state.into_values().collect() }
+}
+
+fn reported(failure: wire::Failure) -> Trouble {
+    Trouble::Error { message: failure.message, retryable: failure.retryable }
+}
+
+/// Trying again cannot help.
+fn refused(message: &str) -> Trouble {
+    Trouble::Error { message: message.to_owned(), retryable: false }
+}
+
+fn unavailable(why: impl Into<String>) -> Fault {
+    Fault::new(FaultKind::Unavailable, why)
+}
+
+fn target(message: &Message) -> String {
+    format!("target `{}`", message.target)
+}
+
+/// A time before 1970 is told as 1970.
+fn millis(at: i64) -> u64 {
+    u64::try_from(at).unwrap_or(0)
+}

@@ -1,0 +1,68 @@
+//! `http`: requests to granted origins, within the call's own time.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::super::bindings::wit;
+use super::super::guest::{Guest, Phase};
+use super::pairs;
+use crate::limits::HTTP_ANSWER_BYTES_MAX;
+use crate::outbound::{OutboundError, Policy, Request, Response};
+use wit::http::Error;
+
+impl wit::http::Host for Guest {
+    async fn send(&mut self, request: wit::http::Request) -> wasmtime::Result<Result<wit::http::Response, Error>> {
+        self.enter("http.send")?;
+        Ok(self.send_http(request).await)
+    }
+}
+
+impl Guest {
+    async fn send_http(&mut self, request: wit::http::Request) -> Result<wit::http::Response, Error> {
+        if self.is(Phase::Lifecycle) {
+            return Err(Error::Denied("no request can be sent while the plugin is being loaded".to_owned()));
+        }
+        if let Some(credential) = request.credential {
+            return Err(Error::Denied(no_secret(&credential)));
+        }
+        self.http_calls += 1;
+        if self.http_calls > self.identity.bounds.http_calls {
+            let allowed = self.identity.bounds.http_calls;
+            return Err(Error::Denied(format!("one call may send no more than {allowed} requests")));
+        }
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let asked = request.timeout_ms.map(|ms| Duration::from_millis(ms.into()));
+        let policy = Policy {
+            grants: &self.identity.config.grant.http,
+            timeout: asked.map_or(left, |asked| asked.min(left)),
+            answer_bytes_max: HTTP_ANSWER_BYTES_MAX,
+        };
+        let request =
+            Request { method: request.method, url: request.url, headers: pairs(request.headers), body: request.body };
+        let answer = self.house.outbound.send(request, &policy).await;
+        answer.map(response).map_err(error)
+    }
+}
+
+/// Secrets have no home yet, so none has this name.
+pub(super) fn no_secret(name: &str) -> String {
+    format!("no secret named `{}` is granted", name.escape_default())
+}
+
+fn response(answer: Response) -> wit::http::Response {
+    let headers = answer.headers.into_iter().map(|(name, value)| wit::types::Pair { name, value }).collect();
+    wit::http::Response { status: answer.status, headers, body: answer.body }
+}
+
+fn error(error: OutboundError) -> Error {
+    match error {
+        OutboundError::Denied(why) => Error::Denied(why),
+        OutboundError::Timeout => Error::Timeout,
+        OutboundError::Dns(why) => Error::Dns(why),
+        OutboundError::Connect(why) => Error::Connect(why),
+        OutboundError::Tls(why) => Error::Tls(why),
+        OutboundError::TooLarge => Error::TooLarge,
+        OutboundError::Protocol(why) => Error::Protocol(why),
+    }
+}

@@ -1,0 +1,101 @@
+//! `outbox`: messages that are committed with the change, and delivered afterwards.
+
+use super::super::bindings::wit;
+use super::super::guest::{Guest, Phase};
+use super::http::no_secret;
+use super::pairs;
+use crate::hook::{StagedMessage, Work};
+use crate::limits::OUTBOX_MESSAGE_BYTES_MAX;
+use crate::outbound::{OutboundError, Policy};
+use wit::outbox::{Error, Options, Request};
+
+impl wit::outbox::Host for Guest {
+    async fn enqueue(
+        &mut self,
+        target: String,
+        payload: String,
+        options: Options,
+    ) -> wasmtime::Result<Result<String, Error>> {
+        self.enter("outbox.enqueue")?;
+        Ok(self.enqueue_payload(target, payload, options))
+    }
+
+    async fn enqueue_request(
+        &mut self,
+        target: String,
+        request: Request,
+        options: Options,
+    ) -> wasmtime::Result<Result<String, Error>> {
+        self.enter("outbox.enqueue-request")?;
+        Ok(self.enqueue_http(target, request, options))
+    }
+}
+
+impl Guest {
+    fn enqueue_payload(&mut self, target: String, payload: String, options: Options) -> Result<String, Error> {
+        if !self.identity.hooks.deliver {
+            let why = "the plugin does not export `deliver`; it can enqueue requests only";
+            return Err(Error::Invalid(why.to_owned()));
+        }
+        if serde_json::from_str::<serde::de::IgnoredAny>(&payload).is_err() {
+            return Err(Error::Invalid("the payload is not JSON".to_owned()));
+        }
+        self.stage_message(target, Work::Deliver { payload }, Vec::new(), options)
+    }
+
+    fn enqueue_http(&mut self, target: String, request: Request, options: Options) -> Result<String, Error> {
+        if let Some(credential) = request.credential {
+            return Err(Error::Denied(no_secret(&credential)));
+        }
+        let grants = &self.identity.config.grant.http;
+        let policy = Policy { grants, timeout: self.identity.bounds.delivery, answer_bytes_max: 0 };
+        policy.permits(&request.method, &request.url).map_err(|error| match error {
+            OutboundError::Denied(why) => Error::Denied(why),
+            other => Error::Invalid(other.to_string()),
+        })?;
+        let work = Work::Request { method: request.method, url: request.url, body: request.body };
+        self.stage_message(target, work, pairs(request.headers), options)
+    }
+
+    fn stage_message(
+        &mut self,
+        target: String,
+        work: Work,
+        mut headers: Vec<(String, String)>,
+        options: Options,
+    ) -> Result<String, Error> {
+        if !self.is(Phase::BeforeWrite) {
+            return Err(Error::Invalid("messages can be enqueued in `before-write` only".to_owned()));
+        }
+        if !self.identity.config.grant.outbox.contains(&target) {
+            return Err(Error::Denied(format!("the target `{}` is not granted", target.escape_default())));
+        }
+        if self.messages.len() >= self.identity.bounds.outbox_messages {
+            return Err(Error::Quota);
+        }
+        headers.extend(pairs(options.headers));
+        let message = StagedMessage {
+            target,
+            work,
+            headers,
+            delay_s: options.delay_s,
+            deduplicate: options.deduplicate,
+        };
+        if bytes(&message) > OUTBOX_MESSAGE_BYTES_MAX {
+            return Err(Error::TooLarge);
+        }
+        self.messages.push(message);
+        Ok(format!("{}-{}-{}", self.occasion.request_id, self.identity.name(), self.messages.len()))
+    }
+}
+
+fn bytes(message: &StagedMessage) -> usize {
+    let work = match &message.work {
+        Work::Deliver { payload } => payload.len(),
+        Work::Request { method, url, body } => method.len() + url.len() + body.len(),
+        Work::Observe => 0,
+    };
+    let headers: usize = message.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let deduplicate = message.deduplicate.as_ref().map_or(0, String::len);
+    message.target.len() + work + headers + deduplicate
+}

@@ -1,0 +1,272 @@
+//! From a configuration to a plugin that can be called, or to the one sentence that says why not.
+//!
+//! The order: read, pin, compile, inspect, hold against the grants, link, ask the plugin who it is
+//! and what it thinks of its configuration. Nothing of the component runs before the last two.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use tracing::{info, warn};
+use wasmtime::component::{Component, InstancePre, Linker};
+
+use super::bindings::{before_write, deliver, lifecycle, observe};
+use super::call;
+use super::config::{Import, PluginConfig};
+use super::engine::{MEMORIES_PER_COMPONENT_MAX, TABLES_PER_COMPONENT_MAX};
+use super::guest::{Guest, Identity};
+use super::inspect::{Hooks, Inspected, inspect};
+use super::{Builtins, House, imports};
+use crate::limits;
+
+/// What the name of a component inside this binary begins with.
+pub(super) const BUILTIN_PREFIX: &str = "builtin:";
+
+/// How much of a file is looked at to tell what it is.
+const PREAMBLE_BYTES: usize = 8;
+
+/// How long a plugin's version may be, in bytes; the rest is cut.
+const VERSION_BYTES_MAX: usize = 64;
+
+/// How long a plugin's summary may be, in bytes; the rest is cut.
+const SUMMARY_BYTES_MAX: usize = 512;
+
+/// How long the list of what is wrong with a plugin's configuration may be, in bytes; the rest is cut.
+const REASON_BYTES_MAX: usize = 2_048;
+
+/// What WebAssembly counts memory in.
+const PAGE_BYTES: u64 = 64 * 1024;
+
+/// A plugin that can be called.
+pub(super) struct Loaded {
+    pub(super) version: String,
+    pub(super) summary: String,
+    pub(super) imports: Vec<Import>,
+    pub(super) before_write: Option<before_write::BeforeWriteHooksPre<Guest>>,
+    pub(super) observe: Option<observe::ObserveHooksPre<Guest>>,
+    pub(super) deliver: Option<deliver::DeliverHooksPre<Guest>>,
+}
+
+/// What loading came to; what was learned on the way is kept even when it failed.
+pub(super) struct Outcome {
+    pub(super) identity: Option<Arc<Identity>>,
+    pub(super) digest: String,
+    pub(super) result: Result<Loaded, String>,
+}
+
+/// Loads one plugin. Never fails as a whole: a plugin that cannot be used is quarantined.
+pub(super) async fn load(house: &Arc<House>, config: &PluginConfig, builtins: Builtins) -> Outcome {
+    let mut outcome = Outcome { identity: None, digest: String::new(), result: Err(String::new()) };
+    outcome.result = match attempt(house, config, builtins, &mut outcome).await {
+        Ok(loaded) => {
+            let (name, version) = (&config.name, &loaded.version);
+            info!(plugin.name = %name, version, digest = %outcome.digest, "plugin `{name}` {version} is loaded");
+            Ok(loaded)
+        }
+        Err(problem) => {
+            let reason = format!("plugin `{}`: `{}` {problem}", config.name, config.plugin);
+            warn!(plugin.name = %config.name, "quarantined: {reason}");
+            Err(reason)
+        }
+    };
+    outcome
+}
+
+async fn attempt(
+    house: &Arc<House>,
+    config: &PluginConfig,
+    builtins: Builtins,
+    learned: &mut Outcome,
+) -> Result<Loaded, String> {
+    let bounds = config.check().and_then(|()| config.bounds());
+    let bounds = bounds.map_err(|error| format!("is not configured well: {}: {}", error.key, error.problem))?;
+
+    let bytes = read(&config.plugin, builtins).await?;
+    learned.digest = digest(&bytes);
+    check_pin(config, &learned.digest)?;
+    check_preamble(&bytes)?;
+
+    let component = compile(house, bytes).await?;
+    let Inspected { hooks, imports } = inspect(&component, &house.sandbox.engine)?;
+    let config_json = serde_json::Value::Object(config.config.clone()).to_string();
+    let identity = Arc::new(Identity { config: config.clone(), bounds, config_json, hooks });
+    learned.identity = Some(identity.clone());
+    check_grants(config, &imports)?;
+    check_resources(&component, identity.bounds.memory_bytes)?;
+
+    let linked = link(house, config, &component)?;
+    let (lifecycle, loaded) = bind(&linked, hooks, imports)?;
+    describe(house, &identity, &lifecycle, loaded).await
+}
+
+async fn read(source: &str, builtins: Builtins) -> Result<Vec<u8>, String> {
+    if let Some(name) = source.strip_prefix(BUILTIN_PREFIX) {
+        let found = builtins.iter().find(|(builtin, _)| *builtin == name);
+        return found.map(|(_, bytes)| bytes.to_vec()).ok_or_else(|| {
+            let known: Vec<&str> = builtins.iter().map(|(builtin, _)| *builtin).collect();
+            format!("is not in this binary; it carries: {}", if known.is_empty() { "nothing".into() } else { known.join(", ") })
+        });
+    }
+    let path = source.to_owned();
+    on_blocking_thread(move || read_file(Path::new(&path))).await?
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, String> {
+    let size = std::fs::metadata(path).map_err(|error| format!("cannot be read: {error}; check the path"))?;
+    if size.is_dir() {
+        return Err("is a directory; name the component file in it".to_owned());
+    }
+    if size.len() > limits::COMPONENT_BYTES_MAX as u64 {
+        let (found, allowed) = (size.len(), limits::COMPONENT_BYTES_MAX);
+        return Err(format!("is too large: {found} bytes, and {allowed} are allowed; build it in release mode and strip it"));
+    }
+    std::fs::read(path).map_err(|error| format!("cannot be read: {error}; check its permissions"))
+}
+
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn check_pin(config: &PluginConfig, digest: &str) -> Result<(), String> {
+    match &config.sha256 {
+        Some(pin) if !pin.eq_ignore_ascii_case(digest) => Err(format!(
+            "is not the file that was pinned: its SHA-256 is {digest}; restore the file, or change `sha256` if it was meant to change"
+        )),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Tells what the file is by its first bytes: magic, version, and whether it is a component.
+fn check_preamble(bytes: &[u8]) -> Result<(), String> {
+    match bytes.first_chunk::<PREAMBLE_BYTES>() {
+        Some([0, b'a', b's', b'm', _, _, 1, 0]) => Ok(()),
+        Some([0, b'a', b's', b'm', _, _, 0, 0]) => {
+            Err("is a core module, not a component; build it with `--target wasm32-wasip2`".to_owned())
+        }
+        Some(_) | None => {
+            Err("is not WebAssembly; name the `.wasm` file that `cargo build --target wasm32-wasip2` made".to_owned())
+        }
+    }
+}
+
+/// Compiles off the workers, one component at a time; or takes the result from the cache.
+async fn compile(house: &House, bytes: Vec<u8>) -> Result<Component, String> {
+    let turn = house.sandbox.compiling.acquire().await;
+    let _turn = turn.map_err(|_| "was not compiled: the server is stopping")?;
+    let engine = house.sandbox.engine.clone();
+    on_blocking_thread(move || {
+        let component = Component::from_binary(&engine, &bytes)
+            .map_err(|error| format!("is damaged, or needs what this server does not run: {}; build it again", innermost(&error)))?;
+        if let Err(error) = component.initialize_copy_on_write_image() {
+            warn!(error = %format!("{error:#}"), "a plugin's memory image could not be prepared: its calls will be slower");
+        }
+        Ok(component)
+    })
+    .await?
+}
+
+fn check_grants(config: &PluginConfig, wanted: &[super::Import]) -> Result<(), String> {
+    match wanted.iter().find(|import| !config.grant.imports.contains(import)) {
+        None => Ok(()),
+        Some(import) => Err(format!(
+            "wants the import `{import}`, which is not granted; add \"{import}\" to its `grant.imports`, or use another plugin"
+        )),
+    }
+}
+
+fn check_resources(component: &Component, memory_bytes: usize) -> Result<(), String> {
+    let Some(required) = component.resources_required() else {
+        return Err("instantiates modules it imports, which this server does not run; link it statically".to_owned());
+    };
+    if required.num_memories > MEMORIES_PER_COMPONENT_MAX {
+        return Err(format!("has {} memories, and {MEMORIES_PER_COMPONENT_MAX} are allowed; merge its modules", required.num_memories));
+    }
+    if required.num_tables > TABLES_PER_COMPONENT_MAX {
+        return Err(format!("has {} tables, and {TABLES_PER_COMPONENT_MAX} are allowed; merge its modules", required.num_tables));
+    }
+    let initial = required.max_initial_memory_size.unwrap_or(0).saturating_mul(PAGE_BYTES);
+    if initial > memory_bytes as u64 {
+        return Err(format!(
+            "begins with {} KiB of memory, and {} KiB are allowed; raise its `limit.memory_mib`, or build it with less",
+            initial >> 10,
+            memory_bytes >> 10
+        ));
+    }
+    let elements = required.max_initial_table_size.unwrap_or(0);
+    if elements > limits::GUEST_TABLE_ELEMENTS_MAX as u64 {
+        let allowed = limits::GUEST_TABLE_ELEMENTS_MAX;
+        return Err(format!("begins with a table of {elements} elements, and {allowed} are allowed; build it smaller"));
+    }
+    Ok(())
+}
+
+/// Offers what is granted, and an empty WASI; then checks every import against it, once.
+fn link(house: &House, config: &PluginConfig, component: &Component) -> Result<InstancePre<Guest>, String> {
+    let mut linker = Linker::<Guest>::new(&house.sandbox.engine);
+    let offer = wasmtime_wasi::p2::add_to_linker_async(&mut linker)
+        .and_then(|()| config.grant.imports.iter().try_for_each(|import| imports::link(&mut linker, *import)));
+    offer.map_err(|error| format!("could not be linked: {}; this is a mistake of the server", innermost(&error)))?;
+    linker
+        .instantiate_pre(component)
+        .map_err(|error| format!("does not fit this server's interface: {error:#}; rebuild it with this server's SDK"))
+}
+
+fn bind(
+    linked: &InstancePre<Guest>,
+    hooks: Hooks,
+    imports: Vec<Import>,
+) -> Result<(lifecycle::LifecycleHooksPre<Guest>, Loaded), String> {
+    let misfit = |group: &'static str| {
+        move |error: wasmtime::Error| {
+            format!("exports a `{group}` of another shape: {}; rebuild it with this server's SDK", innermost(&error))
+        }
+    };
+    let lifecycle = lifecycle::LifecycleHooksPre::new(linked.clone()).map_err(misfit("lifecycle"))?;
+    let before_write = hooks.before_write.then(|| before_write::BeforeWriteHooksPre::new(linked.clone()));
+    let observe = hooks.observe.then(|| observe::ObserveHooksPre::new(linked.clone()));
+    let deliver = hooks.deliver.then(|| deliver::DeliverHooksPre::new(linked.clone()));
+    let loaded = Loaded {
+        version: String::new(),
+        summary: String::new(),
+        imports,
+        before_write: before_write.transpose().map_err(misfit("before-write"))?,
+        observe: observe.transpose().map_err(misfit("observe"))?,
+        deliver: deliver.transpose().map_err(misfit("deliver"))?,
+    };
+    Ok((lifecycle, loaded))
+}
+
+/// Asks the plugin who it is, and what it thinks of its configuration.
+async fn describe(
+    house: &Arc<House>,
+    identity: &Arc<Identity>,
+    lifecycle: &lifecycle::LifecycleHooksPre<Guest>,
+    loaded: Loaded,
+) -> Result<Loaded, String> {
+    let info = call::describe(house, identity, lifecycle).await;
+    let info = info.map_err(|fault| format!("failed to describe itself: {fault}; this is a mistake of the plugin"))?;
+    let findings = call::check_config(house, identity, lifecycle).await;
+    let findings =
+        findings.map_err(|fault| format!("failed to check its configuration: {fault}; this is a mistake of the plugin"))?;
+    if !findings.is_empty() {
+        let listed: Vec<String> =
+            findings.iter().map(|finding| format!("`config.{}`: {}", finding.path, finding.message)).collect();
+        return Err(cut(format!("does not accept its configuration; mend {}", listed.join("; ")), REASON_BYTES_MAX));
+    }
+    let (version, summary) = (cut(info.version, VERSION_BYTES_MAX), cut(info.summary, SUMMARY_BYTES_MAX));
+    Ok(Loaded { version, summary, ..loaded })
+}
+
+/// A guest's own words, no longer than they may be, and on one line.
+fn cut(mut text: String, bytes_max: usize) -> String {
+    text.truncate(text.floor_char_boundary(bytes_max));
+    text.replace(char::is_control, " ")
+}
+
+async fn on_blocking_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| "was not loaded: the server is stopping".to_owned())
+}
+
+fn innermost(error: &wasmtime::Error) -> String {
+    error.root_cause().to_string()
+}

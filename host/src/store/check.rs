@@ -1,0 +1,430 @@
+//! Whether everything on disk agrees with everything else.
+//!
+//! A walk over all spaces, for a store that nobody writes to meanwhile. It asks of each record
+//! what the code that wrote it promised, in both directions: what a resource needs is there, and
+//! what is there belongs to a resource. Findings name spaces, ids and attributes, never values.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use provost_scim::{Resource, Uniqueness};
+use uuid::Uuid;
+
+use super::engine::{Key, Scan, Space, Value, count_of};
+use super::keys::Direction;
+use super::prune::Horizon;
+use super::records::{JournalRecord, OutboxRecord, StateRecord};
+use super::{REALMS, Store, StoreError, keys, records};
+use crate::context::Realm;
+use crate::hook::{MembershipChange, Operation, PluginName};
+
+/// How many findings are told one by one.
+const FINDINGS_MAX: usize = 1_000;
+
+/// How many records are read at a time.
+const RECORDS_PER_READ: usize = 1_000;
+
+/// One thing that does not agree with another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Where it was seen.
+    pub space: Space,
+    /// Which resource it is about, if any.
+    pub id: Option<Uuid>,
+    /// What is wrong, in one sentence.
+    pub problem: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.id {
+            Some(id) => write!(f, "{}, resource {id}: {}", self.space, self.problem),
+            None => write!(f, "{}: {}", self.space, self.problem),
+        }
+    }
+}
+
+/// What a check saw.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// How many keys each space holds.
+    pub keys: BTreeMap<Space, u64>,
+    /// What is wrong; the first so many.
+    pub findings: Vec<Finding>,
+    /// How much is wrong in all.
+    pub problems: u64,
+}
+
+impl Report {
+    /// Whether nothing is wrong.
+    pub fn is_sound(&self) -> bool {
+        self.problems == 0
+    }
+
+    fn find(&mut self, space: Space, id: impl Into<Option<Uuid>>, problem: impl Into<String>) {
+        self.problems += 1;
+        if self.findings.len() < FINDINGS_MAX {
+            self.findings.push(Finding { space, id: id.into(), problem: problem.into() });
+        }
+    }
+}
+
+impl Store {
+    /// Walks through everything and reports what does not agree.
+    ///
+    /// # Errors
+    /// When the store cannot be read at all; a record that cannot be read is a finding.
+    pub async fn check(&self) -> Result<Report, StoreError> {
+        let mut report = Report::default();
+        for realm in REALMS {
+            let horizon = self.horizon(realm).await?;
+            let mut walk = Walk { store: self, realm, horizon, report: &mut report };
+            walk.resources().await?;
+            walk.entries(Space::Unique).await?;
+            walk.entries(Space::Index).await?;
+            walk.edges().await?;
+            walk.history().await?;
+            walk.journal().await?;
+            walk.outbox().await?;
+            walk.state().await?;
+        }
+        Ok(report)
+    }
+}
+
+struct Walk<'a> {
+    store: &'a Store,
+    realm: Realm,
+    horizon: Horizon,
+    report: &'a mut Report,
+}
+
+impl Walk<'_> {
+    /// Every record with its index entries, its history, its last journal row, its member count.
+    async fn resources(&mut self) -> Result<(), StoreError> {
+        let mut counts: BTreeMap<u16, u64> = BTreeMap::new();
+        let mut from = None;
+        while let Some(part) = self.part(Space::Resources, &mut from).await? {
+            for (key, value) in part {
+                let Some((number, resource)) = self.resource(&key, &value) else { continue };
+                *counts.entry(number).or_default() += 1;
+                self.entries_of(&resource.resource).await?;
+                self.past_of(&resource).await?;
+                let id = resource.resource.id();
+                let members = self.store.all_members(self.realm, id).await?.len() as u64;
+                if members != resource.members {
+                    let counted = resource.members;
+                    self.report.find(Space::Edges, id, format!("has {members} members, and counts {counted}"));
+                }
+            }
+        }
+        for resource_type in &self.store.schemas.resource_types {
+            let counted = self.store.count(self.realm, resource_type).await?;
+            let there = counts.get(&resource_type.number).copied().unwrap_or(0);
+            if counted != there {
+                let name = &resource_type.name;
+                self.report.find(
+                    Space::System,
+                    None,
+                    format!("{there} of type {name} are there, and {counted} are counted"),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// A record, read; or a finding.
+    fn resource(&mut self, key: &[u8], value: &[u8]) -> Option<(u16, records::Stored)> {
+        let id = keys::last_id(key)?;
+        let Ok(header) = records::decode_header(Space::Resources, value) else {
+            self.report.find(Space::Resources, id, "the record cannot be read");
+            return None;
+        };
+        if *key != *keys::resource(self.realm, header.type_number, id) {
+            self.report.find(Space::Resources, id, "the record says another type than its key");
+        }
+        let Some(resource_type) = self.store.schemas.numbered(header.type_number) else {
+            self.report.find(Space::Resources, id, format!("no schema has the type number {}", header.type_number));
+            return None;
+        };
+        match records::decode_resource(Space::Resources, resource_type, id, value) {
+            Ok(stored) => Some((header.type_number, stored)),
+            Err(_) => {
+                self.report.find(Space::Resources, id, "the record's attributes cannot be read");
+                None
+            }
+        }
+    }
+
+    async fn entries_of(&mut self, resource: &Resource) -> Result<(), StoreError> {
+        let entries = self.store.catalog.entries(self.realm, resource);
+        let owner = records::encode_owner(resource.resource_type().number, resource.id());
+        let unique = entries.unique.keys().map(|key| (Space::Unique, key.clone()));
+        let index = entries.index.iter().map(|key| (Space::Index, key.clone()));
+        let found = self.store.engine.get(unique.chain(index).collect()).await?;
+        let (unique, index) = found.split_at(entries.unique.len());
+        for (attribute, found) in entries.unique.values().zip(unique) {
+            if found.as_deref() != Some(&owner) {
+                self.report.find(Space::Unique, resource.id(), format!("its `{attribute}` is not kept as its own"));
+            }
+        }
+        for _ in index.iter().filter(|found| found.is_none()) {
+            self.report.find(Space::Index, resource.id(), "an index entry is missing");
+        }
+        Ok(())
+    }
+
+    /// The versions before this one, without a gap, and the journal row of this one.
+    async fn past_of(&mut self, stored: &records::Stored) -> Result<(), StoreError> {
+        let (id, version) = (stored.resource.id(), stored.resource.version());
+        let range = keys::histories(self.realm, id);
+        let past = self.store.engine.scan(Scan::new(Space::History, range, usize::MAX).keys()).await?;
+        let versions: Vec<u64> = past.iter().filter_map(|(key, _)| Some(keys::history_parts(key)?.1)).collect();
+        let chained = versions.windows(2).all(|pair| pair[1] == pair[0] + 1);
+        let ends = match versions.last() {
+            Some(last) => last + 1 == version,
+            None => version == 1 || stored.sequence <= self.horizon.history,
+        };
+        let begins = versions.first().is_none_or(|first| *first == 1 || self.horizon.history > 0);
+        if !(chained && ends && begins) {
+            self.report.find(Space::History, id, format!("the versions before {version} are not all there"));
+        }
+        match self.journal_row(stored.sequence).await? {
+            Some(row) if row.id == id && row.version == version && row.operation != Operation::Delete => {}
+            Some(_) => {
+                self.report.find(Space::Journal, id, "the journal row of its last change is about something else")
+            }
+            None if stored.sequence <= self.horizon.journal => {}
+            None => self.report.find(Space::Journal, id, "the journal row of its last change is missing"),
+        }
+        Ok(())
+    }
+
+    async fn journal_row(&self, sequence: u64) -> Result<Option<JournalRecord>, StoreError> {
+        let value = self.store.get_one(Space::Journal, keys::journal(self.realm, sequence)).await?;
+        Ok(value.and_then(|value| records::decode(Space::Journal, &value).ok()))
+    }
+
+    /// Every key of an index leads to a resource that has it.
+    async fn entries(&mut self, space: Space) -> Result<(), StoreError> {
+        let mut from = None;
+        while let Some(part) = self.part(space, &mut from).await? {
+            for (key, value) in part {
+                let Some((number, id)) = self.entry_owner(space, &key, &value) else {
+                    self.report.find(space, None, "an entry cannot be read");
+                    continue;
+                };
+                let record = self.store.get_one(Space::Resources, keys::resource(self.realm, number, id)).await?;
+                let known = self.store.schemas.numbered(number).zip(record);
+                let resource = known.and_then(|(resource_type, record)| {
+                    records::decode_resource(Space::Resources, resource_type, id, &record).ok()
+                });
+                let has = resource.is_some_and(|stored| {
+                    let entries = self.store.catalog.entries(self.realm, &stored.resource);
+                    entries.unique.contains_key(&key) || entries.index.contains(&key)
+                });
+                if !has {
+                    self.report.find(space, id, "an entry leads to a resource that does not have its value");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn entry_owner(&self, space: Space, key: &[u8], value: &[u8]) -> Option<(u16, Uuid)> {
+        if space == Space::Unique {
+            return records::decode_owner(value).ok();
+        }
+        let number = u16::from_be_bytes(key.get(4..6)?.try_into().ok()?);
+        let known = |entry: &&super::catalog::Entry| key.starts_with(&entry.values(self.realm));
+        self.store.catalog.of(number).find(known).filter(|entry| entry.uniqueness != Uniqueness::Server)?;
+        Some((number, keys::last_id(key)?))
+    }
+
+    /// Every membership stands at both ends, and both ends exist.
+    async fn edges(&mut self) -> Result<(), StoreError> {
+        let mut from = None;
+        while let Some(part) = self.part(Space::Edges, &mut from).await? {
+            for (key, value) in part {
+                let (Some((one, other)), Ok(number)) = (keys::ends(&key), records::decode_edge(&value)) else {
+                    self.report.find(Space::Edges, None, "an edge cannot be read");
+                    continue;
+                };
+                let forward = keys::edge(self.realm, Direction::Members, one, other) == key;
+                let (group, member) = if forward { (one, other) } else { (other, one) };
+                let back = match forward {
+                    true => keys::edge(self.realm, Direction::Groups, member, group),
+                    false => keys::edge(self.realm, Direction::Members, group, member),
+                };
+                let ends = vec![(Space::Edges, back), (Space::Resources, keys::resource(self.realm, number, member))];
+                let found = self.store.engine.get(ends).await?;
+                if found[0].as_deref() != Some(&value) {
+                    self.report.find(Space::Edges, group, format!("its membership of {member} stands at one end only"));
+                }
+                if found[1].is_none() {
+                    self.report.find(Space::Edges, group, format!("its member {member} does not exist"));
+                }
+                if self.store.group_record(self.realm, group).await?.is_none() {
+                    self.report.find(Space::Edges, group, format!("has the member {member}, and does not exist"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Every past version can be read, and the journal rows that made it and ended it are there.
+    async fn history(&mut self) -> Result<(), StoreError> {
+        let mut from = None;
+        while let Some(part) = self.part(Space::History, &mut from).await? {
+            for (key, value) in part {
+                let read = records::decode_history(&value)
+                    .and_then(|(superseded, record)| Ok((superseded, records::decode_header(Space::History, record)?)));
+                let (Some((id, version)), Ok((superseded, header))) = (keys::history_parts(&key), read) else {
+                    self.report.find(Space::History, None, "a past version cannot be read");
+                    continue;
+                };
+                if header.version != version {
+                    self.report.find(Space::History, id, format!("version {version} says that it is another"));
+                }
+                for (sequence, did) in [(header.sequence, "made"), (superseded.by, "ended")] {
+                    let row = self.journal_row(sequence).await?;
+                    if row.is_none_or(|row| row.id != id) && sequence > self.horizon.journal {
+                        let problem = format!("no journal row tells what {did} version {version}");
+                        self.report.find(Space::History, id, problem);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Every journal row can be read, and its membership parts are all there and belong to it.
+    async fn journal(&mut self) -> Result<(), StoreError> {
+        let mut from = None;
+        while let Some(part) = self.part(Space::Journal, &mut from).await? {
+            for (key, value) in part {
+                let row: Option<JournalRecord> = records::decode(Space::Journal, &value).ok();
+                let (Some(sequence), Some(row)) = (keys::sequence(&key), row) else {
+                    self.report.find(Space::Journal, None, "a journal row cannot be read");
+                    continue;
+                };
+                let mut change = MembershipChange::default();
+                let scan = Scan::new(Space::Memberships, keys::memberships(self.realm, sequence), usize::MAX);
+                for (_, value) in self.store.engine.scan(scan).await? {
+                    if records::decode_memberships(&value, &self.store.schemas, &mut change).is_err() {
+                        self.report.find(Space::Memberships, row.id, "a part of a membership change cannot be read");
+                    }
+                }
+                if (change.added.len() as u64, change.removed.len() as u64) != (row.added, row.removed) {
+                    self.report.find(
+                        Space::Memberships,
+                        row.id,
+                        format!("journal row {sequence} counts other members than it names"),
+                    );
+                }
+            }
+        }
+        let mut from = None;
+        while let Some(part) = self.part(Space::Memberships, &mut from).await? {
+            for (key, _) in part {
+                let sequence = keys::sequence(&key).unwrap_or(0);
+                if self.journal_row(sequence).await?.is_none() {
+                    self.report.find(Space::Memberships, None, format!("there is no journal row {sequence}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Every message can be read, has its cause in the journal, and is counted.
+    async fn outbox(&mut self) -> Result<(), StoreError> {
+        let (mut all, mut parked) = (0, 0);
+        let mut from = None;
+        while let Some(part) = self.part(Space::Outbox, &mut from).await? {
+            for (key, value) in part {
+                if key.starts_with(&keys::outbox_onces(self.realm).from) {
+                    let row = self.store.get_one(Space::Outbox, value).await?;
+                    let row: Option<OutboxRecord> = row.and_then(|row| records::decode(Space::Outbox, &row).ok());
+                    let names = row.and_then(|row| row.once).map(|once| keys::outbox_once(self.realm, &once));
+                    if names.as_ref() != Some(&key) {
+                        self.report.find(
+                            Space::Outbox,
+                            None,
+                            "a note of a message that waits once leads to another one",
+                        );
+                    }
+                    continue;
+                }
+                let record: Option<OutboxRecord> = records::decode(Space::Outbox, &value).ok();
+                let (Some(name), Some(record)) = (keys::outbox_parts(&key), record) else {
+                    self.report.find(Space::Outbox, None, "a message cannot be read");
+                    continue;
+                };
+                all += 1;
+                parked += u64::from(record.parked.is_some());
+                let cause = &record.message.cause;
+                if cause.sequence != name.sequence || record.message.key != name.idempotency_key(self.store.instance) {
+                    self.report.find(Space::Outbox, cause.id, format!("message {name} says another key than its own"));
+                }
+                if self.journal_row(name.sequence).await?.is_none_or(|row| row.id != cause.id) {
+                    self.report.find(
+                        Space::Outbox,
+                        cause.id,
+                        format!("no journal row tells what caused message {name}"),
+                    );
+                }
+                if let Some(once) = record.once
+                    && self.store.get_one(Space::Outbox, keys::outbox_once(self.realm, &once)).await? != Some(key)
+                {
+                    self.report.find(
+                        Space::Outbox,
+                        cause.id,
+                        format!("message {name} is to wait once, and is not noted"),
+                    );
+                }
+            }
+        }
+        let counted = self.store.outbox_counts(self.realm).await?;
+        if (counted.waiting + counted.parked, counted.parked) != (all, parked) {
+            self.report.find(Space::System, None, "the outbox holds another number of messages than is counted");
+        }
+        Ok(())
+    }
+
+    /// Every entry of a plugin's state can be read, and is counted.
+    async fn state(&mut self) -> Result<(), StoreError> {
+        let mut there: BTreeMap<PluginName, u64> = BTreeMap::new();
+        let mut from = None;
+        while let Some(part) = self.part(Space::State, &mut from).await? {
+            for (key, value) in part {
+                let readable = records::decode::<StateRecord>(Space::State, &value).is_ok();
+                match keys::state_parts(&key) {
+                    Some((plugin, _)) if readable => *there.entry(plugin).or_default() += 1,
+                    _ => self.report.find(Space::State, None, "an entry cannot be read"),
+                }
+            }
+        }
+        let counts = Scan::new(Space::System, keys::state_counts(self.realm), usize::MAX);
+        let counts = self.store.engine.scan(counts).await?.into_iter();
+        let mut counted: BTreeMap<PluginName, u64> =
+            counts.filter_map(|(key, value)| Some((keys::state_count_plugin(&key)?, count_of(Some(&value))))).collect();
+        counted.retain(|_, count| *count > 0);
+        if counted != there {
+            self.report.find(Space::System, None, "plugins remember another number of entries than is counted");
+        }
+        Ok(())
+    }
+
+    /// The next records of a space; nothing at the end. Counts them.
+    async fn part(&mut self, space: Space, from: &mut Option<Key>) -> Result<Option<Vec<(Key, Value)>>, StoreError> {
+        let mut range = keys::realm(self.realm);
+        if let Some(from) = from {
+            range = range.after(from);
+        }
+        let part = self.store.engine.scan(Scan::new(space, range, RECORDS_PER_READ)).await?;
+        let Some((last, _)) = part.last() else { return Ok(None) };
+        *from = Some(last.clone());
+        *self.report.keys.entry(space).or_default() += part.len() as u64;
+        Ok(Some(part))
+    }
+}

@@ -1,0 +1,307 @@
+//! The store: everything that must survive, behind one `commit`.
+//!
+//! A change is a [`Write`], a finished value: nothing here decides anything. Committing it changes
+//! the resource, the keys by which it is found, its memberships, its history, the journal, the
+//! outbox and the plugins' state in one batch, and returns once that is on disk. What it stood on
+//! (the resource's version, that a value was free, that a member exists) is expected by the batch
+//! itself, so two writers can never both be right about the same thing.
+//!
+//! Reads are of single moments: a page of a list may show one resource before a change and the
+//! next after another. What a read shows may not be on disk yet; what was acknowledged is.
+//!
+//! The layers, from below: an [`Engine`] (ordered keys, atomic batches), [`keys`] and [`records`]
+//! (bytes), [`catalog`] (which attributes are indexed), and above them what the rest of the server
+//! calls. No file but `sled.rs` knows which database it is.
+
+mod catalog;
+mod check;
+mod commit;
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod crash;
+pub mod engine;
+mod ground;
+mod keys;
+#[cfg(test)]
+mod measure;
+mod order;
+mod outbox;
+mod plan;
+mod prune;
+mod query;
+mod reads;
+mod records;
+mod sequence;
+mod sled;
+mod state;
+#[cfg(test)]
+mod tests;
+mod tokens;
+mod write;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use jiff::Timestamp;
+use provost_scim::Schemas;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::context::Realm;
+
+pub use catalog::Index;
+pub use check::{Finding, Report};
+pub use engine::{Engine, EngineError, Space};
+pub use outbox::{OutboxCounts, OutboxKey, OutboxRow};
+pub use prune::Pruned;
+pub use query::{FindError, Page, Query};
+pub use reads::{GroupOf, HistoryEntry, JournalEntry};
+pub use state::StateError;
+pub use tokens::TokenRecord;
+pub use write::{CommitError, Stored, Write};
+
+use catalog::Catalog;
+use engine::{Batch, BatchError, KeyRange, Scan, Value};
+use sequence::Sequences;
+
+/// The format of everything on disk. A store of a newer one is not opened.
+const FORMAT: u32 = 1;
+
+/// The realms that this store holds.
+const REALMS: [Realm; 1] = [Realm::DEFAULT];
+
+/// How much of the database is kept in memory, in bytes, unless the operator says otherwise.
+pub const CACHE_BYTES_DEFAULT: u64 = 256 * 1024 * 1024;
+
+/// How the store is opened.
+#[derive(Debug, Clone)]
+pub struct StoreConfig {
+    /// The data directory; made if it is not there.
+    pub dir: PathBuf,
+    /// How much of the database is kept in memory, in bytes.
+    pub cache_bytes: u64,
+    /// The attributes that are indexed, beside those that are unique.
+    pub indexes: Vec<Index>,
+}
+
+impl StoreConfig {
+    /// The usual choices for this directory.
+    pub fn new(dir: impl Into<PathBuf>, schemas: &Schemas) -> Self {
+        Self { dir: dir.into(), cache_bytes: CACHE_BYTES_DEFAULT, indexes: Index::standard(schemas) }
+    }
+}
+
+/// Why the store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process works on it.
+    #[error("another process is using the data directory `{}`; stop it, or choose another directory", dir.display())]
+    InUse {
+        /// Which directory.
+        dir: PathBuf,
+    },
+    /// The directory, or what is in it, could not be read or written.
+    #[error("the data directory `{}` could not be opened", dir.display())]
+    Directory {
+        /// Which directory.
+        dir: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A later release wrote it.
+    #[error(
+        "the store has format {found}, and this release knows formats up to {known}; use the release that wrote it or a later one"
+    )]
+    Newer {
+        /// The format on disk.
+        found: u32,
+        /// The newest known.
+        known: u32,
+    },
+    /// An attribute became unique, and its stored values are not.
+    #[error("`{attribute}` of {resource_type} is to be unique, but stored resources share values of it")]
+    NotUnique {
+        /// The resource type.
+        resource_type: String,
+        /// The attribute's path.
+        attribute: String,
+    },
+    /// The store failed while it was opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why the store gave no answer.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// The engine gave none.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A record does not make sense.
+    #[error("a record in the `{space}` space cannot be read; `provost check --data` says more")]
+    Corrupt {
+        /// Where.
+        space: Space,
+    },
+    /// Something stands in the way.
+    #[error("{reason}")]
+    Unavailable {
+        /// One sentence.
+        reason: String,
+    },
+}
+
+impl StoreError {
+    /// A failure that has no better name.
+    pub fn unavailable(reason: impl Into<String>) -> Self {
+        Self::Unavailable { reason: reason.into() }
+    }
+}
+
+/// Everything that must survive.
+pub struct Store {
+    engine: Arc<dyn Engine>,
+    schemas: Arc<Schemas>,
+    catalog: Catalog,
+    sequences: Sequences,
+    instance: Uuid,
+    keys_written: AtomicU64,
+}
+
+impl Store {
+    /// Opens the embedded store, or makes it.
+    ///
+    /// # Errors
+    /// [`OpenError::InUse`] when another process works on the directory.
+    pub async fn open(config: &StoreConfig, schemas: Arc<Schemas>) -> Result<Self, OpenError> {
+        let (dir, cache_bytes) = (config.dir.clone(), config.cache_bytes);
+        let engine = tokio::task::spawn_blocking(move || sled::SledEngine::open(&dir, cache_bytes));
+        let engine = engine.await.map_err(|_| StoreError::unavailable("opening the store broke off"))??;
+        Self::on(Arc::new(engine), schemas, &config.indexes).await
+    }
+
+    /// Opens a store on an engine.
+    async fn on(engine: Arc<dyn Engine>, schemas: Arc<Schemas>, indexes: &[Index]) -> Result<Self, OpenError> {
+        let instance = settle_format(&*engine).await?;
+        let catalog = Catalog::open(&*engine, &schemas, indexes).await?;
+        let sequences = Sequences::after(last_sequence(&*engine).await?);
+        Ok(Self { engine, schemas, catalog, sequences, instance, keys_written: AtomicU64::new(0) })
+    }
+
+    /// Waits for what is under way, and lets go of the files. Later calls fail.
+    pub async fn close(&self) {
+        self.engine.close().await;
+    }
+
+    /// The store's own id, made when it was.
+    pub fn instance(&self) -> Uuid {
+        self.instance
+    }
+
+    /// How many keys changes have written, deleted or counted since the start.
+    pub fn keys_written(&self) -> u64 {
+        self.keys_written.load(Ordering::Relaxed)
+    }
+
+    /// How many keys of a space were read since the start.
+    pub fn keys_read(&self, space: Space) -> u64 {
+        self.engine.reads().of(space)
+    }
+
+    /// The highest journal sequence up to which every row is on disk.
+    pub fn settled(&self) -> u64 {
+        self.sequences.settled()
+    }
+
+    /// Tells whenever rows of the journal and the outbox have become durable, and up to where.
+    pub fn outbox_ready(&self) -> watch::Receiver<u64> {
+        self.sequences.watch()
+    }
+
+    async fn get_one(&self, space: Space, key: engine::Key) -> Result<Option<Value>, StoreError> {
+        Ok(self.engine.get(vec![(space, key)]).await?.pop().flatten())
+    }
+
+    async fn get_count(&self, key: engine::Key) -> Result<u64, StoreError> {
+        Ok(engine::count_of(self.get_one(Space::System, key).await?.as_deref()))
+    }
+}
+
+/// Reads the format and the store's id, or writes them into a new store.
+async fn settle_format(engine: &dyn Engine) -> Result<Uuid, OpenError> {
+    let keys = vec![(Space::System, keys::format()), (Space::System, keys::instance())];
+    let corrupt = || StoreError::Corrupt { space: Space::System };
+    let found = engine.get(keys).await.map_err(StoreError::from)?;
+    match found.as_slice() {
+        [Some(format), Some(instance)] => {
+            let found: u32 = format.as_slice().try_into().map(u32::from_be_bytes).map_err(|_| corrupt())?;
+            if found > FORMAT {
+                return Err(OpenError::Newer { found, known: FORMAT });
+            }
+            Ok(Uuid::from_slice(instance).map_err(|_| corrupt())?)
+        }
+        [None, None] => {
+            let instance = uuid::Builder::from_random_bytes(rand::random()).into_uuid();
+            let mut batch = Batch::default();
+            batch.put(Space::System, keys::format(), FORMAT.to_be_bytes().to_vec());
+            batch.put(Space::System, keys::instance(), instance.as_bytes().to_vec());
+            commit_plain(engine, batch).await?;
+            Ok(instance)
+        }
+        _ => Err(corrupt().into()),
+    }
+}
+
+/// The last sequence that any realm's journal holds.
+async fn last_sequence(engine: &dyn Engine) -> Result<u64, StoreError> {
+    let mut last = 0;
+    for realm in REALMS {
+        let scan = Scan::new(Space::Journal, keys::realm(realm), 1).reversed().keys();
+        if let [(key, _)] = engine.scan(scan).await?.as_slice() {
+            let sequence = keys::sequence(key).ok_or(StoreError::Corrupt { space: Space::Journal })?;
+            last = last.max(sequence);
+        }
+    }
+    Ok(last)
+}
+
+/// Commits a batch that nobody can clash with.
+async fn commit_plain(engine: &dyn Engine, batch: Batch) -> Result<(), StoreError> {
+    match engine.commit(batch).await {
+        Ok(_) => Ok(()),
+        Err(BatchError::Failed(error)) => Err(error.into()),
+        Err(error) => Err(StoreError::unavailable(format!("a batch without conditions was refused: {error}"))),
+    }
+}
+
+/// Milliseconds since the epoch: how every time is kept.
+fn millis(at: Timestamp) -> i64 {
+    at.as_millisecond()
+}
+
+fn timestamp(space: Space, millis: i64) -> Result<Timestamp, StoreError> {
+    Timestamp::from_millisecond(millis).map_err(|_| StoreError::Corrupt { space })
+}
+
+/// Walks a whole range in parts of bounded size.
+async fn each_part(
+    engine: &dyn Engine,
+    space: Space,
+    mut range: KeyRange,
+    limit: usize,
+    mut part: impl FnMut(Vec<(engine::Key, Value)>) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    loop {
+        let found = engine.scan(Scan::new(space, range.clone(), limit)).await?;
+        let Some((last, _)) = found.last() else { return Ok(()) };
+        range = range.after(last);
+        let ended = found.len() < limit;
+        part(found)?;
+        if ended {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! The commands, as their users type them: against a running server, and on a store that nobody has open.
+
+use std::path::Path;
+use std::process::Output;
+
+use provost_tests::binary;
+use provost_tests::guests::{self, plugin};
+use provost_tests::server::{TestServer, user};
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+async fn provost(data: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(binary::provost());
+    // Run where no stray provost.toml lies.
+    command.current_dir(data).arg("--data").arg(data).args(arguments);
+    command.output().await.expect("the binary runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[track_caller]
+fn good(output: Output) -> String {
+    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+    text(&output.stdout)
+}
+
+#[track_caller]
+fn bad(output: Output) -> String {
+    assert!(!output.status.success(), "{}", text(&output.stdout));
+    text(&output.stderr)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_are_made_listed_and_revoked_with_and_without_a_server() {
+    let server = TestServer::plain().await;
+
+    let token = good(provost(server.data(), &["token", "create", "entra", "--scope", "scim.read"]).await);
+    let url = format!("{}/Users", server.app.base_url);
+    let client = provost_tests::server::client();
+    server.send(client.get(&url).bearer_auth(token.trim())).await.expect(200);
+    let listed = good(provost(server.data(), &["token", "list"]).await);
+    assert!(listed.contains("entra") && !listed.contains(token.trim()), "{listed}");
+
+    let data = server.stop().await;
+    let listed = good(provost(data.path(), &["token", "list"]).await);
+    let id = listed.lines().find(|line| line.contains("entra")).unwrap().split('\t').next().unwrap().to_owned();
+    good(provost(data.path(), &["token", "revoke", &id]).await);
+    assert!(!good(provost(data.path(), &["token", "list"]).await).contains("entra"));
+    assert!(bad(provost(data.path(), &["token", "revoke", &id]).await).contains(&id));
+    assert!(bad(provost(data.path(), &["token", "create", "x", "--scope", "everything"]).await).contains("scim.read"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_journal_is_shown_with_and_without_a_server() {
+    let server = TestServer::plain().await;
+    let id = server.user("ana").await;
+
+    assert!(good(provost(server.data(), &["journal", "tail"]).await).contains(&id));
+    let data = server.stop().await;
+    assert!(good(provost(data.path(), &["journal", "tail"]).await).contains(&id));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_outbox_is_listed_redriven_and_dropped_without_a_server() {
+    let rest = "config = { retryable = false }\ngrant = { imports = [\"config\", \"outbox\"], outbox = [\"void\"] }";
+    let server = TestServer::start(&plugin(guests::DELIVER_FAILS, rest)).await;
+    server.user("ana").await;
+    server.user("ben").await;
+    let data = server.stop().await;
+
+    let listed = good(provost(data.path(), &["outbox", "list"]).await);
+    let keys: Vec<&str> = listed.lines().map(|line| line.split('\t').next().unwrap()).collect();
+    assert_eq!(keys.len(), 2, "{listed}");
+    good(provost(data.path(), &["outbox", "redrive", keys[0]]).await);
+    good(provost(data.path(), &["outbox", "drop", keys[1]]).await);
+
+    assert_eq!(good(provost(data.path(), &["outbox", "list"]).await).lines().count(), 1);
+    assert!(good(provost(data.path(), &["check"]).await).contains("0 findings"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_process_on_one_data_directory_says_so_and_exits() {
+    let server = TestServer::plain().await;
+
+    let said = bad(provost(server.data(), &["serve", "--listen", "127.0.0.1:0"]).await);
+
+    assert!(said.contains(&server.data().display().to_string()) && said.contains("another process"), "{said}");
+    let said = bad(provost(server.data(), &["check"]).await);
+    assert!(said.contains("another process"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_configuration_is_told_with_its_line() {
+    let data = tempfile::TempDir::new().unwrap();
+    let write = |text: &str| std::fs::write(data.path().join("provost.toml"), text).unwrap();
+
+    write("[server]\nlisten = \"here\"\n");
+    let said = bad(provost(data.path(), &["serve"]).await);
+    assert!(said.contains("provost.toml") && said.contains("line 2") && said.contains("listen"), "{said}");
+    write("[server]\nbase_path = \"scim\"\n");
+    assert!(bad(provost(data.path(), &["check"]).await).contains("server.base_path"));
+    write("[[plugin]]\nname = \"x\"\nplugin = \"builtin:forward\"\nlimit = { hook_ms = 999999 }\n");
+    let said = bad(provost(data.path(), &["check"]).await);
+    assert!(said.contains("hook_ms") && said.contains("500"), "{said}");
+
+    write("");
+    let mut command = Command::new(binary::provost());
+    command.current_dir(data.path()).env("PROVOST__SERVER__LISTEN", "there").arg("check");
+    let said = bad(command.output().await.unwrap());
+    assert!(said.contains("PROVOST__SERVER__LISTEN"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_is_checked_and_run_without_a_server() {
+    let data = tempfile::TempDir::new().unwrap();
+
+    let said = good(provost(data.path(), &["plugin", "check", guests::STAMP]).await);
+    assert!(said.contains("before-write") && said.contains("config"), "{said}");
+    std::fs::write(data.path().join("no.wasm"), "nothing").unwrap();
+    let file = data.path().join("no.wasm");
+    let said = bad(provost(data.path(), &["plugin", "check", file.to_str().unwrap()]).await);
+    assert!(said.contains("no.wasm"), "{said}");
+
+    let change = json!({
+        "operation": "create", "resourceType": "User", "proposed": user("ana"),
+        "config": { "set": { "nickName": "stamped" } },
+    });
+    let input = data.path().join("change.json");
+    std::fs::write(&input, change.to_string()).unwrap();
+    let said = good(provost(data.path(), &["plugin", "run", guests::STAMP, "--input", input.to_str().unwrap()]).await);
+    let outcome: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(outcome["verdict"], "patch");
+    assert_eq!(outcome["resource"]["nickName"], "stamped");
+    assert_eq!(outcome["changedPaths"], json!(["nickName"]));
+
+    let said = bad(provost(data.path(), &["plugin", "run", guests::PANICS, "--input", input.to_str().unwrap()]).await);
+    assert!(said.contains("trap"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_server_lists_its_plugins() {
+    let server = TestServer::start(&plugin(guests::STAMP, "grant = { imports = [\"config\"] }")).await;
+
+    let said = good(provost(server.data(), &["plugin", "list"]).await);
+
+    assert!(said.contains("stamp") && said.contains("ready"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_tells_its_whole_story_and_ends() {
+    let data = tempfile::TempDir::new().unwrap();
+
+    let said = good(provost(data.path(), &["demo", "--exit"]).await);
+
+    for scene in [
+        "- userName: \"  Ana.Lopez@Example.ORG \"",
+        "+ userName: \"ana.lopez@example.org\"",
+        "⇒ PUT /people/hr-1001",
+        "\"scimType\": \"invalidValue\"",
+        "\"state\": \"",
+        "\"Head of Research\"",
+        "\"changedPaths\"",
+    ] {
+        assert!(said.contains(scene), "the demo does not show {scene}:\n{said}");
+    }
+}

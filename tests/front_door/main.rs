@@ -1,0 +1,14 @@
+//! Provost through its front door: real requests, a real store, real guests.
+
+mod access;
+mod bad_input;
+mod commands;
+mod forwarding;
+mod hostile;
+mod loading;
+mod membership;
+mod parallel;
+mod protocol;
+mod shipped;
+mod transform;
+mod veto;

@@ -1,0 +1,12 @@
+//! What the tests and benches share: a server of their own, guests, and a receiver to forward to.
+//!
+//! Everything is real: the sockets are on 127.0.0.1, the store is on disk, the guests are
+//! components in the sandbox. Whoever waits here waits for an event.
+
+pub mod binary;
+pub mod guests;
+pub mod receiver;
+pub mod server;
+
+pub use receiver::{Received, Receiver};
+pub use server::{Answer, TestServer};
