@@ -143,7 +143,19 @@ impl App {
         write_file(data, ADMIN_ADDRESS_FILE, &admin_listens.to_string())?;
         info!(address = %listens, base_url, "SCIM is served at {base_url}");
         let data = data.to_owned();
-        Ok(Self { listens, admin_listens, base_url, new_admin_token, pipeline, store, plugins, delivery, data, stop, tasks })
+        Ok(Self {
+            listens,
+            admin_listens,
+            base_url,
+            new_admin_token,
+            pipeline,
+            store,
+            plugins,
+            delivery,
+            data,
+            stop,
+            tasks,
+        })
     }
 
     /// Lets requests and deliveries in flight end, closes the doors and the store.

@@ -6,9 +6,9 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use provost_scim::Schemas;
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
+use provost_scim::Schemas;
 use serde::Deserialize;
 
 use crate::delivery::Patience;
@@ -300,7 +300,10 @@ mod tests {
     fn a_mistake_is_shown_with_its_line_its_key_and_what_was_expected() {
         let text = wrong("[server]\nlisten = \"127.0.0.1:8080\"\nbody_bytes_max = \"much\"\n");
 
-        assert!(text.contains("line 3") && text.contains("body_bytes_max") && text.contains("expected usize"), "{text}");
+        assert!(
+            text.contains("line 3") && text.contains("body_bytes_max") && text.contains("expected usize"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use uuid::{NoContext, Uuid};
 
 /// The part of the directory a key belongs to. One server holds one realm today; every stored
 /// key begins with it, so that tenants can come without a migration.
@@ -63,9 +64,10 @@ impl std::str::FromStr for Scope {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|s| s.as_str() == text).ok_or_else(|| {
-            format!("`{text}` is not a scope; expected one of scim.read, scim.write, admin")
-        })
+        Self::ALL
+            .into_iter()
+            .find(|s| s.as_str() == text)
+            .ok_or_else(|| format!("`{text}` is not a scope; expected one of scim.read, scim.write, admin"))
     }
 }
 
@@ -91,4 +93,11 @@ pub struct RequestContext {
     pub actor: Arc<Actor>,
     /// When it arrived.
     pub now: Timestamp,
+}
+
+/// A new id that sorts by `now` (RFC 9562, version 7): for resources and for requests.
+pub fn new_id(now: Timestamp) -> Uuid {
+    let millis = u64::try_from(now.as_millisecond()).unwrap_or(0);
+    let nanos = u32::try_from(millis % 1_000 * 1_000_000).expect("less than a second of nanoseconds");
+    Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, millis / 1_000, nanos))
 }

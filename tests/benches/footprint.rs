@@ -35,7 +35,11 @@ async fn make() {
     println!("{users} users in {seconds:.1} s, {:.0} a second", users as f64 / seconds);
     println!("disk: {} bytes a user", disk / users);
     println!("resident while they were made: {} bytes a user, cache included", grown / users);
-    println!("beyond the cache of {} MiB: {} bytes a user", CACHE_BYTES >> 20, grown.saturating_sub(CACHE_BYTES) / users);
+    println!(
+        "beyond the cache of {} MiB: {} bytes a user",
+        CACHE_BYTES >> 20,
+        grown.saturating_sub(CACHE_BYTES) / users
+    );
     let data = server.stop().await;
 
     // What a server holds that opens this directory anew is seen only from a fresh process.

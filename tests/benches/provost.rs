@@ -55,7 +55,10 @@ fn runtime() -> Runtime {
 /// A before-write hook in a fresh instance, beside a bare instantiate-and-call of the same component.
 fn hook_call(c: &mut Criterion) {
     let runtime = runtime();
-    let table = plugin(guests::STAMP, "config = { set = { nickName = \"x\" } }\ngrant = { imports = [\"config\"], write = [\"*\"] }");
+    let table = plugin(
+        guests::STAMP,
+        "config = { set = { nickName = \"x\" } }\ngrant = { imports = [\"config\"], write = [\"*\"] }",
+    );
     let config = plugin_config(&table);
     let config_json = Value::Object(config.config.clone()).to_string();
     let host = runtime.block_on(PluginHost::offline(vec![config], BUILTINS)).expect("a sandbox");
@@ -98,7 +101,10 @@ fn plugin_config(table: &str) -> PluginConfig {
 /// commits of the same bytes.
 fn durable_create(c: &mut Criterion) {
     let runtime = runtime();
-    let one = plugin(guests::STAMP, "config = { set = { nickName = \"x\" } }\ngrant = { imports = [\"config\"], write = [\"*\"] }");
+    let one = plugin(
+        guests::STAMP,
+        "config = { set = { nickName = \"x\" } }\ngrant = { imports = [\"config\"], write = [\"*\"] }",
+    );
     let three: String = (0..3).map(|n| one.replace("name = \"stamp\"", &format!("name = \"stamp-{n}\""))).collect();
     let counter = AtomicU64::new(0);
     let mut group = c.benchmark_group("durable_create");

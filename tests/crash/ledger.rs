@@ -88,7 +88,10 @@ impl Ledger {
             let mut seen = arrived.iter().map(|message| told(message));
             for expected in &person.told {
                 // In order: each is found behind the one before it.
-                assert!(seen.any(|told| told == *expected), "{name}: {expected:?} never arrived, or too early: {arrived:#?}");
+                assert!(
+                    seen.any(|told| told == *expected),
+                    "{name}: {expected:?} never arrived, or too early: {arrived:#?}"
+                );
             }
         }
         assert!(lanes.is_empty(), "messages about nobody: {:?}", lanes.keys());

@@ -22,7 +22,8 @@ const CLIENTS: usize = 8;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_acknowledged_survives_every_kill_and_what_was_not_is_whole_or_absent() {
-    let seed = std::env::var("CRASH_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| rand::rng().random());
+    let seed =
+        std::env::var("CRASH_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| rand::rng().random());
     println!("CRASH_SEED={seed} repeats this run's choices");
     let mut random = rand::rngs::StdRng::seed_from_u64(seed);
 

@@ -146,7 +146,8 @@ impl Server {
     /// Waits until the outbox is empty: each arrival at the receiver is a reason to look.
     pub async fn drain(&self, receiver: &mut Receiver) {
         loop {
-            let response = self.client.get(format!("{}/outbox", self.admin)).bearer_auth(&self.token).send().await.unwrap();
+            let response =
+                self.client.get(format!("{}/outbox", self.admin)).bearer_auth(&self.token).send().await.unwrap();
             let outbox: Value = response.json().await.unwrap();
             assert_eq!(outbox["parked"], 0, "{outbox}");
             if outbox["messages"].as_array().unwrap().is_empty() {

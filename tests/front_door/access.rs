@@ -79,10 +79,15 @@ async fn permission_is_asked_on_every_route() {
 async fn a_revoked_token_is_worthless_at_once() {
     let server = TestServer::plain().await;
     let secret = token(&server, &["scim.read"]).await;
-    let list = async || server.send(provost_tests::server::client().get(format!("{}/Users", server.app.base_url)).bearer_auth(&secret)).await;
+    let list = async || {
+        server
+            .send(provost_tests::server::client().get(format!("{}/Users", server.app.base_url)).bearer_auth(&secret))
+            .await
+    };
     list().await.expect(200);
     let tokens = server.admin("GET", "/tokens").await.expect(200).body["tokens"].clone();
-    let id = tokens.as_array().unwrap().iter().find(|t| t["name"] == "test").unwrap()["id"].as_str().unwrap().to_owned();
+    let id =
+        tokens.as_array().unwrap().iter().find(|t| t["name"] == "test").unwrap()["id"].as_str().unwrap().to_owned();
     assert!(!tokens.to_string().contains(&secret), "the listing shows a secret");
 
     server.admin("DELETE", &format!("/tokens/{id}")).await.expect(200);
@@ -95,7 +100,8 @@ async fn the_router_answers_in_scim_too() {
     let server = TestServer::plain().await;
 
     server.get("/Nothing").await.scim_error(404, None);
-    let answer = server.send(provost_tests::server::client().get(format!("http://{}/elsewhere", server.app.listens))).await;
+    let answer =
+        server.send(provost_tests::server::client().get(format!("http://{}/elsewhere", server.app.listens))).await;
     answer.scim_error(404, None);
     let answer = server.put("/Users", user("ana")).await;
     let detail = answer.scim_error(405, None);

@@ -135,6 +135,7 @@ async fn a_plugin_is_checked_and_run_without_a_server() {
     assert_eq!(outcome["resource"]["nickName"], "stamped");
     assert_eq!(outcome["changedPaths"], json!(["nickName"]));
 
+    std::fs::write(&input, json!({ "proposed": user("ana") }).to_string()).unwrap();
     let said = bad(provost(data.path(), &["plugin", "run", guests::PANICS, "--input", input.to_str().unwrap()]).await);
     assert!(said.contains("trap"), "{said}");
 }

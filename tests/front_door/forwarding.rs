@@ -105,7 +105,7 @@ async fn a_hopeless_message_is_parked_and_holds_its_resource_until_an_operator_s
     receiver.answer(200);
     server.post("/Users", person("ben", "hr-2")).await.expect(201);
     assert_eq!(receiver.next().await.path, "/people/hr-2");
-    let rows = server.outbox().await;
+    let rows = outbox_of(&server, 2).await;
     assert_eq!(rows.iter().map(|row| row["state"].as_str().unwrap()).collect::<Vec<_>>(), ["parked", "waiting"]);
     assert!(rows[0]["lastError"].as_str().unwrap().contains("422"), "{}", rows[0]);
 
@@ -136,18 +136,28 @@ async fn a_dropped_message_is_given_up_and_the_next_one_goes() {
 
 /// Waits until so many messages are parked.
 async fn parked(server: &TestServer, count: usize) -> Vec<Value> {
-    let mut ready = server.app.delivery.ended();
+    rows(server, "/outbox?parked=true", count).await
+}
+
+/// Waits until so many messages are left, parked or not.
+async fn outbox_of(server: &TestServer, count: usize) -> Vec<Value> {
+    rows(server, "/outbox", count).await
+}
+
+/// Looks again after each delivery that ended, until there are so many rows.
+async fn rows(server: &TestServer, path: &str, count: usize) -> Vec<Value> {
+    let mut ended = server.app.delivery.ended();
     tokio::time::timeout(provost_tests::receiver::PATIENCE, async {
         loop {
-            let rows = server.admin("GET", "/outbox?parked=true").await.expect(200).body["messages"].clone();
+            let rows = server.admin("GET", path).await.expect(200).body["messages"].clone();
             if rows.as_array().unwrap().len() == count {
                 return rows.as_array().unwrap().clone();
             }
-            ready.changed().await.unwrap();
+            ended.changed().await.unwrap();
         }
     })
     .await
-    .expect("the message should have been parked")
+    .expect("the outbox should have come to this")
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -165,7 +165,10 @@ async fn a_faulting_call_leaves_the_next_one_unharmed() {
     let server = TestServer::start(&format!(
         "{}{}",
         plugin(guests::PANICS, "types = [\"Group\"]\ngrant = { imports = [\"config\"] }"),
-        plugin(guests::STAMP, "config = { set = { nickName = \"x\" } }\ngrant = { imports = [\"config\"], write = [\"*\"] }")
+        plugin(
+            guests::STAMP,
+            "config = { set = { nickName = \"x\" } }\ngrant = { imports = [\"config\"], write = [\"*\"] }"
+        )
     ))
     .await;
     let group = json!({ "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": "g" });

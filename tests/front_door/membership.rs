@@ -29,7 +29,10 @@ async fn members_are_shown_with_type_and_reference_and_users_show_their_groups()
     let outer = server.group("outer", &[&inner]).await;
 
     let shown = server.get(&format!("/Groups/{outer}")).await.expect(200).body;
-    assert_eq!(shown["members"], json!([{ "value": inner, "$ref": format!("{}/Groups/{inner}", server.app.base_url), "type": "Group" }]));
+    assert_eq!(
+        shown["members"],
+        json!([{ "value": inner, "$ref": format!("{}/Groups/{inner}", server.app.base_url), "type": "Group" }])
+    );
     let groups = server.get(&format!("/Users/{ana}")).await.expect(200).body["groups"].clone();
     assert_eq!(groups[0]["value"], json!(inner));
     assert_eq!((&groups[0]["display"], &groups[0]["type"]), (&json!("inner"), &json!("direct")));
@@ -38,10 +41,8 @@ async fn members_are_shown_with_type_and_reference_and_users_show_their_groups()
 #[tokio::test(flavor = "multi_thread")]
 async fn every_way_to_change_members_does_what_it_says() {
     let server = TestServer::plain().await;
-    let ids: Vec<String> = futures::future::join_all((0..4).map(|n| async move { format!("user-{n}") }))
-        .await
-        .into_iter()
-        .collect();
+    let ids: Vec<String> =
+        futures::future::join_all((0..4).map(|n| async move { format!("user-{n}") })).await.into_iter().collect();
     let mut users = Vec::new();
     for name in &ids {
         users.push(server.user(name).await);
@@ -57,7 +58,10 @@ async fn every_way_to_change_members_does_what_it_says() {
         (json!([{ "op": "Remove", "path": "members", "value": [value(2), value(3)] }]), vec![0]),
         (json!([{ "op": "replace", "path": "members", "value": [value(2), value(3)] }]), vec![2, 3]),
         (json!([{ "op": "remove", "path": "members" }, { "op": "add", "value": { "members": [value(0)] } }]), vec![0]),
-        (json!([{ "op": "add", "path": "members", "value": value(1) }, { "op": "remove", "path": format!("members[value eq \"{}\"]", users[0]) }]), vec![1]),
+        (
+            json!([{ "op": "add", "path": "members", "value": value(1) }, { "op": "remove", "path": format!("members[value eq \"{}\"]", users[0]) }]),
+            vec![1],
+        ),
         (json!([{ "op": "remove", "path": "members[type eq \"Group\"]" }]), vec![1]),
         (json!([{ "op": "remove", "path": "members[type eq \"User\"]" }]), vec![]),
     ];
@@ -65,8 +69,12 @@ async fn every_way_to_change_members_does_what_it_says() {
         server.patch(&path, operations.clone()).await.expect(200);
         assert_eq!(members(&server, &group).await, sorted(expected.iter().map(|n| &users[*n])), "{operations}");
     }
-    server.patch(&path, json!([{ "op": "replace", "path": "members[value eq \"1\"].value", "value": "9" }])).await.scim_error(400, Some("mutability"));
-    let stranger = json!([{ "op": "add", "path": "members", "value": [{ "value": "00000000-0000-7000-8000-000000000000" }] }]);
+    server
+        .patch(&path, json!([{ "op": "replace", "path": "members[value eq \"1\"].value", "value": "9" }]))
+        .await
+        .scim_error(400, Some("mutability"));
+    let stranger =
+        json!([{ "op": "add", "path": "members", "value": [{ "value": "00000000-0000-7000-8000-000000000000" }] }]);
     let detail = server.patch(&path, stranger).await.scim_error(400, Some("invalidValue"));
     assert!(detail.contains("members"), "{detail}");
     let body = json!({ "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": "crew", "members": [value(3)] });
@@ -86,9 +94,16 @@ async fn groups_are_found_by_their_members_and_users_by_their_groups() {
     };
 
     assert_eq!(found(&format!("/Groups?filter=members.value+eq+%22{ana}%22")).await, [staff.clone()]);
-    assert_eq!(found(&format!("/Groups?filter=members+eq+%22{ana}%22+and+displayName+eq+%22staff%22&attributes=id")).await, [staff.clone()]);
+    assert_eq!(
+        found(&format!("/Groups?filter=members+eq+%22{ana}%22+and+displayName+eq+%22staff%22&attributes=id")).await,
+        [staff.clone()]
+    );
     assert_eq!(found(&format!("/Users?filter=groups.value+eq+%22{staff}%22")).await.len(), 2);
-    assert!(found(&format!("/Groups?filter=id+eq+%22{staff}%22+and+members+eq+%22{staff}%22&attributes=id")).await.is_empty());
+    assert!(
+        found(&format!("/Groups?filter=id+eq+%22{staff}%22+and+members+eq+%22{staff}%22&attributes=id"))
+            .await
+            .is_empty()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -131,7 +146,9 @@ async fn a_member_that_is_deleted_while_others_join_leaves_no_dangling_edge() {
         users.push(server.post("/Users", user(&format!("user-{n}"))).await.expect(201).id());
     }
 
-    let joins = users.iter().map(|id| server.patch(&path, json!([{ "op": "add", "path": "members", "value": [{ "value": id }] }])));
+    let joins = users
+        .iter()
+        .map(|id| server.patch(&path, json!([{ "op": "add", "path": "members", "value": [{ "value": id }] }])));
     let leaves = users.iter().map(|id| format!("/Users/{id}")).collect::<Vec<_>>();
     let leaves = leaves.iter().map(|path| server.delete(path));
     let (joined, left) = futures::join!(futures::future::join_all(joins), futures::future::join_all(leaves));

@@ -70,7 +70,14 @@ async fn s_16_9_a_change_that_changes_nothing_makes_no_version_and_no_journal_ro
     let rows = server.journal().await.len();
 
     let second = server.patch(&path, operations).await.expect(200);
-    let third = server.put(&path, { let mut b = user("ana"); b["title"] = json!("Engineer"); b }).await.expect(200);
+    let third = server
+        .put(&path, {
+            let mut b = user("ana");
+            b["title"] = json!("Engineer");
+            b
+        })
+        .await
+        .expect(200);
 
     assert_eq!(second.body, first.body);
     assert_eq!(third.body, first.body);
@@ -165,8 +172,12 @@ async fn three_users(server: &TestServer) -> Vec<String> {
 /// The user names that a query answers, in its order.
 async fn names(server: &TestServer, query: &str) -> Vec<String> {
     let answer = server.get(&format!("/Users?{query}")).await.expect(200);
-    let names: Vec<String> =
-        answer.body["Resources"].as_array().unwrap().iter().map(|r| r["userName"].as_str().unwrap().to_owned()).collect();
+    let names: Vec<String> = answer.body["Resources"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| r["userName"].as_str().unwrap().to_owned())
+        .collect();
     assert_eq!(answer.body["itemsPerPage"], json!(names.len()));
     names
 }
@@ -176,7 +187,8 @@ async fn s_10_filters_mean_what_the_rfc_says() {
     let server = TestServer::plain().await;
     let ids = three_users(&server).await;
     let filter = async |text: &str| {
-        let query: String = reqwest::Url::parse_with_params("http://x/", [("filter", text)]).unwrap().query().unwrap().to_owned();
+        let query: String =
+            reqwest::Url::parse_with_params("http://x/", [("filter", text)]).unwrap().query().unwrap().to_owned();
         names(&server, &query).await
     };
 
@@ -247,7 +259,10 @@ async fn s_8_projections_shape_every_answer() {
     let created = server.post("/Users?attributes=userName", user("dora")).await.expect(201);
     assert_eq!(keys(&created.body), ["schemas", "id", "userName"]);
     let patch = json!([{ "op": "add", "path": "title", "value": "x" }]);
-    assert_eq!(keys(&server.patch(&format!("{path}?attributes=title"), patch).await.expect(200).body), ["schemas", "id", "title"]);
+    assert_eq!(
+        keys(&server.patch(&format!("{path}?attributes=title"), patch).await.expect(200).body),
+        ["schemas", "id", "title"]
+    );
     assert_eq!(server.get("/Users?attributes=password").await.expect(200).body["Resources"][0].get("password"), None);
 }
 
@@ -279,7 +294,9 @@ async fn s_1_10_discovery_is_readable_by_anybody_and_cannot_be_filtered() {
     };
 
     let config = get("/ServiceProviderConfig").await.expect(200).body;
-    for (feature, supported) in [("patch", true), ("filter", true), ("sort", true), ("etag", true), ("bulk", false), ("changePassword", false)] {
+    for (feature, supported) in
+        [("patch", true), ("filter", true), ("sort", true), ("etag", true), ("bulk", false), ("changePassword", false)]
+    {
         assert_eq!(config[feature]["supported"], json!(supported), "{feature}");
     }
     assert_eq!(config["meta"]["location"], json!(format!("{}/ServiceProviderConfig", server.app.base_url)));
@@ -319,7 +336,9 @@ async fn everything_is_there_after_a_restart() {
 
     let mut after = server.get(&format!("/Groups/{group}")).await.expect(200).body;
     // Only the port, and so the base URI, is another one.
-    let text = after.to_string().replace(&server.app.base_url, before["meta"]["location"].as_str().unwrap().split("/Groups").next().unwrap());
+    let text = after
+        .to_string()
+        .replace(&server.app.base_url, before["meta"]["location"].as_str().unwrap().split("/Groups").next().unwrap());
     after = serde_json::from_str(&text).unwrap();
     assert_eq!(after, before);
     assert_eq!(server.journal().await, journal);

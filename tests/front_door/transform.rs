@@ -85,18 +85,28 @@ async fn a_granted_parent_covers_its_sub_attributes_and_an_extension_its_own() {
     let created = server.post("/Users", user("ana")).await.expect(201);
 
     assert_eq!(created.body["name"]["givenName"], "Ana");
-    assert_eq!(
-        created.body["urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"]["department"],
-        "R&D"
-    );
+    assert_eq!(created.body["urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"]["department"], "R&D");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_invalid_transform_is_blamed_on_the_plugin_and_never_on_the_client() {
     let kinds = [
-        "not_json", "not_an_array", "not_operations", "unknown_op", "no_such_path", "broken_path", "wrong_type",
-        "changes_id", "changes_meta", "changes_schemas", "removes_user_name", "deep_json", "replace_not_json",
-        "replace_not_an_object", "replace_empty", "replace_wrong_type",
+        "not_json",
+        "not_an_array",
+        "not_operations",
+        "unknown_op",
+        "no_such_path",
+        "broken_path",
+        "wrong_type",
+        "changes_id",
+        "changes_meta",
+        "changes_schemas",
+        "removes_user_name",
+        "deep_json",
+        "replace_not_json",
+        "replace_not_an_object",
+        "replace_empty",
+        "replace_wrong_type",
     ];
     for kind in kinds {
         let rest = format!("config = {{ kind = \"{kind}\" }}\ngrant = {{ imports = [\"config\"], write = [\"*\"] }}");
@@ -114,7 +124,8 @@ async fn an_invalid_transform_is_blamed_on_the_plugin_and_never_on_the_client() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_invalid_transform_of_a_plugin_that_may_be_skipped_is_dropped_whole() {
-    let rest = "on_fault = \"skip\"\nconfig = { kind = \"wrong_type\" }\ngrant = { imports = [\"config\"], write = [\"*\"] }";
+    let rest =
+        "on_fault = \"skip\"\nconfig = { kind = \"wrong_type\" }\ngrant = { imports = [\"config\"], write = [\"*\"] }";
     let server = TestServer::start(&plugin(guests::RETURNS_GARBAGE, rest)).await;
 
     let created = server.post("/Users", user("ana")).await.expect(201);
@@ -126,7 +137,8 @@ async fn an_invalid_transform_of_a_plugin_that_may_be_skipped_is_dropped_whole()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn state_written_in_a_review_commits_with_its_change() {
-    let rest = "config = { path = \"nickName\" }\ngrant = { imports = [\"config\", \"state\"], write = [\"nickName\"] }";
+    let rest =
+        "config = { path = \"nickName\" }\ngrant = { imports = [\"config\", \"state\"], write = [\"nickName\"] }";
     let server = TestServer::start(&plugin(guests::STATE_COUNTER, rest)).await;
 
     let numbers: Vec<_> = [
@@ -143,7 +155,8 @@ async fn state_written_in_a_review_commits_with_its_change() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn compare_and_put_under_parallel_writes_gives_every_change_its_own_number() {
-    let rest = "config = { path = \"nickName\" }\ngrant = { imports = [\"config\", \"state\"], write = [\"nickName\"] }";
+    let rest =
+        "config = { path = \"nickName\" }\ngrant = { imports = [\"config\", \"state\"], write = [\"nickName\"] }";
     let server = TestServer::start(&plugin(guests::STATE_COUNTER, rest)).await;
 
     let names: Vec<String> = (0..16).map(|n| format!("user-{n}")).collect();

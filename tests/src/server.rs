@@ -262,7 +262,8 @@ pub async fn group_of(server: &TestServer, name: &str, members: &[uuid::Uuid]) -
     let body = json!({
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": name, "members": members,
     });
-    let projection = provost_scim::Projection::from_query(&[], &["members"], &provost_scim::Leniency::default()).expect("a projection");
+    let projection = provost_scim::Projection::from_query(&[], &["members"], &provost_scim::Leniency::default())
+        .expect("a projection");
     let answer = server.app.pipeline.create(&administrator(), &groups, body, &projection).await.expect("a large group");
     answer.document["id"].as_str().expect("an id").to_owned()
 }

@@ -56,7 +56,8 @@ pub struct Desk {
 
 /// The operator at the command line of the machine itself: whoever may open the data directory.
 pub fn local(clock: &Clock) -> RequestContext {
-    let actor = Actor { subject: "local".to_owned(), client: Some("command line".to_owned()), scopes: Scope::ALL.into() };
+    let actor =
+        Actor { subject: "local".to_owned(), client: Some("command line".to_owned()), scopes: Scope::ALL.into() };
     RequestContext { request_id: "local".into(), realm: Realm::DEFAULT, actor: Arc::new(actor), now: clock.now() }
 }
 
@@ -194,7 +195,8 @@ impl Desk {
 }
 
 fn outbox_key(text: &str) -> Result<OutboxKey, DeskError> {
-    text.parse().map_err(|_| DeskError::Senseless(format!("`{text}` is not a message's key; `provost outbox list` shows them")))
+    text.parse()
+        .map_err(|_| DeskError::Senseless(format!("`{text}` is not a message's key; `provost outbox list` shows them")))
 }
 
 fn token(record: &TokenRecord) -> Value {

@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Subcommand, ValueEnum};
-use provost_scim::{Draft, Invalid, Leniency, Member, Resource, ResourceType, Schemas, Stamp, changed_paths, check, patch, validate};
+use provost_scim::{
+    Draft, Invalid, Leniency, Member, Resource, ResourceType, Schemas, Stamp, changed_paths, check, patch, validate,
+};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -16,7 +18,8 @@ use crate::admin::{self, Call};
 use crate::app::BUILTINS;
 use crate::clock::Clock;
 use crate::hook::{
-    Cause, Change, Committed, Effects, Hooks as _, MembershipChange, Message, OnFault, Operation, PluginName, Refusal, Verdict, Work,
+    Cause, Change, Committed, Effects, Hooks as _, MembershipChange, Message, OnFault, Operation, PluginName, Refusal,
+    Verdict, Work,
 };
 use crate::plugin::{Grant, Import, Limit, PluginConfig, PluginHost, PluginState};
 

@@ -20,9 +20,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::clock::Clock;
 use crate::hook::{Hooks, Trouble, Work};
-use crate::limits::{
-    DELIVERIES_MAX, DELIVERY_ATTEMPTS_MAX, DELIVERY_BACKOFF_MILLIS_MAX, DELIVERY_BACKOFF_MILLIS_MIN,
-};
+use crate::limits::{DELIVERIES_MAX, DELIVERY_ATTEMPTS_MAX, DELIVERY_BACKOFF_MILLIS_MAX, DELIVERY_BACKOFF_MILLIS_MIN};
 use crate::store::{OutboxKey, OutboxRow, Store, StoreError};
 use lanes::{Lane, Lanes};
 

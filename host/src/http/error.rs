@@ -274,4 +274,3 @@ pub(super) fn panicked(payload: Box<dyn Any + Send + 'static>) -> Response {
     error!(panic = what.unwrap_or("no message"), "a request handler panicked");
     HttpError::Store(StoreError::unavailable("a request handler panicked")).into_response()
 }
-

@@ -47,9 +47,8 @@ pub async fn authenticate(parts: &Parts, store: &Store, clock: &Clock) -> Result
     let token = bearer(&parts.headers).ok_or(HttpError::Unauthenticated { presented: false })?;
     let now = clock.now();
     let record = store.token_by_hash(&access::hash(token)).await?;
-    let record = record
-        .filter(|r| r.expires.is_none_or(|at| now < at))
-        .ok_or(HttpError::Unauthenticated { presented: true })?;
+    let record =
+        record.filter(|r| r.expires.is_none_or(|at| now < at)).ok_or(HttpError::Unauthenticated { presented: true })?;
     let request_id = parts.extensions.get::<RequestId>().expect("the outermost layer names every request").0.clone();
     let actor = Actor { subject: record.id, client: Some(record.name), scopes: record.scopes };
     Ok(RequestContext { request_id, realm: Realm::DEFAULT, actor: Arc::new(actor), now })

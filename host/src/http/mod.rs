@@ -68,10 +68,13 @@ pub fn router(api: Api) -> Router {
         .route("/Schemas", get(discovery::schemas))
         .route("/Schemas/{urn}", get(discovery::schema));
     for resource_type in &api.pipeline.schemas().resource_types {
+        let (path, many) = (&resource_type.endpoint, get(resources::list).post(resources::create));
         let one = get(resources::read).put(resources::replace).patch(resources::patch).delete(resources::delete);
         let endpoint = Router::new()
-            .route(&resource_type.endpoint, get(resources::list).post(resources::create))
-            .route(&format!("{}/{{id}}", resource_type.endpoint), one)
+            .route(path, many.clone())
+            // Some clients send a slash before the query (checklist S-1.9).
+            .route(&format!("{path}/"), many)
+            .route(&format!("{path}/{{id}}"), one)
             .layer(Extension(resource_type.clone()));
         scim = scim.merge(endpoint);
     }

@@ -10,19 +10,18 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use tracing::info;
-use uuid::{NoContext, Uuid};
 
 use super::error::Pending;
 use super::{Api, RequestId};
 use crate::clock::Clock;
+use crate::context::new_id;
 
 /// The header that carries a request's id back to its client.
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// A new name for a request.
 pub fn request_id(clock: &Clock) -> Arc<str> {
-    let seconds = u64::try_from(clock.now().as_second()).unwrap_or(0);
-    Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, seconds, 0)).simple().to_string().into()
+    new_id(clock.now()).simple().to_string().into()
 }
 
 /// Wraps every request.

@@ -84,18 +84,16 @@ pub enum Method {
 }
 
 impl Method {
-    const ALL: [Method; 7] =
-        [Self::Get, Self::Head, Self::Options, Self::Post, Self::Put, Self::Patch, Self::Delete];
+    const ALL: [Method; 7] = [Self::Get, Self::Head, Self::Options, Self::Post, Self::Put, Self::Patch, Self::Delete];
 
     /// The method of this name, in capitals.
     ///
     /// # Errors
     /// When there is none, or it is one that no plugin may use.
     pub fn parse(name: &str) -> Result<Self, OutboundError> {
-        Self::ALL
-            .into_iter()
-            .find(|method| method.as_str() == name)
-            .ok_or_else(|| OutboundError::protocol("the method is none of GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE"))
+        Self::ALL.into_iter().find(|method| method.as_str() == name).ok_or_else(|| {
+            OutboundError::protocol("the method is none of GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE")
+        })
     }
 
     /// The method as it stands on the wire.
@@ -165,10 +163,16 @@ mod tests {
 
     #[test]
     fn one_origin_has_one_spelling() {
-        for text in ["https://hr.example.org", "HTTPS://HR.Example.ORG:443/", "https://hr.example.org.", "https://hr.example.org.:443"] {
+        for text in [
+            "https://hr.example.org",
+            "HTTPS://HR.Example.ORG:443/",
+            "https://hr.example.org.",
+            "https://hr.example.org.:443",
+        ] {
             assert_eq!(origin(text).unwrap(), "https://hr.example.org", "{text}");
         }
-        for text in ["http://127.0.0.1:9000", "http://0x7f.1:9000", "http://2130706433:9000", "http://127.0.0.1.:9000"] {
+        for text in ["http://127.0.0.1:9000", "http://0x7f.1:9000", "http://2130706433:9000", "http://127.0.0.1.:9000"]
+        {
             assert_eq!(origin(text).unwrap(), "http://127.0.0.1:9000", "{text}");
         }
         assert_eq!(origin("http://[::FFFF:127.0.0.1]").unwrap(), "http://[::ffff:7f00:1]");

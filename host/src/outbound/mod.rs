@@ -182,8 +182,7 @@ fn own_headers_apart(asked: &[(String, String)]) -> Result<HeaderMap, OutboundEr
     }
     let mut headers = HeaderMap::with_capacity(asked.len());
     for (name, value) in asked {
-        let name: HeaderName =
-            name.parse().map_err(|_| OutboundError::protocol("a header's name is not a name"))?;
+        let name: HeaderName = name.parse().map_err(|_| OutboundError::protocol("a header's name is not a name"))?;
         if OWN_HEADERS.contains(&name.as_str()) {
             return Err(OutboundError::denied(format!("the header `{name}` is the host's to set")));
         }

@@ -57,7 +57,8 @@ async fn serve(
     while let Ok(read @ 1..) = stream.read(&mut chunk).await {
         text.push_str(&String::from_utf8_lossy(&chunk[..read]));
         let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
-        let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ").map(str::to_owned));
+        let length =
+            head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ").map(str::to_owned));
         if body.len() < length.map_or(0, |length| length.parse().unwrap()) {
             continue;
         }
@@ -145,15 +146,29 @@ async fn a_private_address_needs_a_private_grant_however_it_is_written() {
     let mut peer = Peer::answering(ok("")).await;
     let port = peer.port;
     let home = Ipv4Addr::LOCALHOST.into();
-    let outbound = resolving([("intranet.test", vec![home]), ("mapped.test", vec!["::ffff:127.0.0.1".parse().unwrap()])]);
+    let outbound =
+        resolving([("intranet.test", vec![home]), ("mapped.test", vec!["::ffff:127.0.0.1".parse().unwrap()])]);
 
-    for host in ["127.0.0.1", "127.1", "0x7f000001", "2130706433", "[::ffff:127.0.0.1]", "127.0.0.1.", "intranet.test", "INTRANET.test.", "mapped.test"] {
+    for host in [
+        "127.0.0.1",
+        "127.1",
+        "0x7f000001",
+        "2130706433",
+        "[::ffff:127.0.0.1]",
+        "127.0.0.1.",
+        "intranet.test",
+        "INTRANET.test.",
+        "mapped.test",
+    ] {
         let origin = format!("http://{host}:{port}");
         let asked = request("GET", &format!("{origin}/"));
 
         let public = [grant(&origin, &[Method::Get], false)];
         let error = outbound.send(asked.clone(), &policy(&public)).await.unwrap_err();
-        assert!(matches!(&error, OutboundError::Denied(why) if why.contains("not a public address")), "{host}: {error}");
+        assert!(
+            matches!(&error, OutboundError::Denied(why) if why.contains("not a public address")),
+            "{host}: {error}"
+        );
         assert!(peer.untouched(), "{host}");
 
         let private = [grant(&origin, &[Method::Get], true)];
@@ -218,7 +233,8 @@ async fn a_name_without_an_address_is_a_dns_error() {
 
 #[tokio::test]
 async fn a_redirect_is_an_answer_and_is_not_followed() {
-    let mut peer = Peer::answering("HTTP/1.1 302 Found\r\nlocation: http://169.254.169.254/\r\ncontent-length: 0\r\n\r\n").await;
+    let mut peer =
+        Peer::answering("HTTP/1.1 302 Found\r\nlocation: http://169.254.169.254/\r\ncontent-length: 0\r\n\r\n").await;
     let grants = [grant(&peer.url(""), &[Method::Get], true)];
 
     let answer = Outbound::new().send(request("GET", &peer.url("/")), &policy(&grants)).await.unwrap();
@@ -231,8 +247,12 @@ async fn a_redirect_is_an_answer_and_is_not_followed() {
 #[tokio::test]
 async fn an_answer_is_cut_off_where_its_size_ends_whether_announced_or_not() {
     let announced = ok(&"x".repeat(1_001));
-    let chunked = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3e9\r\n{}\r\n0\r\n\r\n", "x".repeat(1_001));
-    let headers = format!("HTTP/1.1 200 OK\r\nx-vast: {}\r\ncontent-length: 0\r\n\r\n", "x".repeat(limits::HTTP_HEADER_BYTES_MAX));
+    let chunked =
+        format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3e9\r\n{}\r\n0\r\n\r\n", "x".repeat(1_001));
+    let headers = format!(
+        "HTTP/1.1 200 OK\r\nx-vast: {}\r\ncontent-length: 0\r\n\r\n",
+        "x".repeat(limits::HTTP_HEADER_BYTES_MAX)
+    );
     for answer in [announced, chunked.into_bytes(), headers.into_bytes()] {
         let peer = Peer::answering(answer).await;
         let grants = [grant(&peer.url(""), &[Method::Get], true)];
@@ -246,8 +266,10 @@ async fn a_request_is_bounded_too() {
     let mut peer = Peer::answering(ok("")).await;
     let grants = [grant(&peer.url(""), &[Method::Put], true)];
     let vast_body = Request { body: vec![0; limits::HTTP_REQUEST_BYTES_MAX + 1], ..request("PUT", &peer.url("/")) };
-    let vast_head =
-        Request { headers: vec![("x".into(), "x".repeat(limits::HTTP_HEADER_BYTES_MAX))], ..request("PUT", &peer.url("/")) };
+    let vast_head = Request {
+        headers: vec![("x".into(), "x".repeat(limits::HTTP_HEADER_BYTES_MAX))],
+        ..request("PUT", &peer.url("/"))
+    };
 
     for asked in [vast_body, vast_head] {
         assert_eq!(Outbound::new().send(asked, &policy(&grants)).await, Err(OutboundError::TooLarge));
@@ -259,9 +281,14 @@ async fn a_request_is_bounded_too() {
 async fn headers_of_the_connection_are_the_clients_own() {
     let mut peer = Peer::answering(ok("")).await;
     let grants = [grant(&peer.url(""), &[Method::Get], true)];
-    for (name, value) in
-        [("Host", "evil.test"), ("content-length", "5"), ("Transfer-Encoding", "chunked"), ("CONNECTION", "close"), ("a b", "c"), ("x", "a\r\nhost: b")]
-    {
+    for (name, value) in [
+        ("Host", "evil.test"),
+        ("content-length", "5"),
+        ("Transfer-Encoding", "chunked"),
+        ("CONNECTION", "close"),
+        ("a b", "c"),
+        ("x", "a\r\nhost: b"),
+    ] {
         let asked = Request { headers: vec![(name.into(), value.into())], ..request("GET", &peer.url("/")) };
         let error = Outbound::new().send(asked, &policy(&grants)).await.unwrap_err();
         assert!(matches!(error, OutboundError::Denied(_) | OutboundError::Protocol(_)), "{name}: {error}");
@@ -291,7 +318,10 @@ async fn errors_are_told_apart_and_name_no_path() {
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
 
     for (origin, check) in [
-        (format!("http://127.0.0.1:{closed}"), (|e| matches!(e, OutboundError::Connect(_))) as fn(&OutboundError) -> bool),
+        (
+            format!("http://127.0.0.1:{closed}"),
+            (|e| matches!(e, OutboundError::Connect(_))) as fn(&OutboundError) -> bool,
+        ),
         (format!("http://127.0.0.1:{}", nonsense.port), |e| matches!(e, OutboundError::Protocol(_))),
         (format!("https://127.0.0.1:{plain_port}"), |e| matches!(e, OutboundError::Tls(_))),
     ] {

@@ -10,9 +10,7 @@ use tracing::warn;
 
 use super::{Pipeline, WriteError};
 use crate::context::RequestContext;
-use crate::hook::{
-    Attribution, Change, Effects, Fault, FaultKind, OnFault, PluginName, Reviewer, Trouble, Verdict,
-};
+use crate::hook::{Attribution, Change, Effects, Fault, FaultKind, OnFault, PluginName, Reviewer, Trouble, Verdict};
 
 /// A change that every plugin let pass, with what they want sent and remembered.
 pub(super) struct Reviewed {
@@ -74,9 +72,10 @@ impl Pipeline {
         change: &Change,
         document: Value,
     ) -> Result<Result<Change, Trouble>, WriteError> {
-        let proposed = change.proposed.as_ref().ok_or_else(nothing_to_change).and_then(|draft| {
-            check::replacement(change.current.as_ref(), draft, document, &self.settings.leniency)
-        });
+        let proposed =
+            change.proposed.as_ref().ok_or_else(nothing_to_change).and_then(|draft| {
+                check::replacement(change.current.as_ref(), draft, document, &self.settings.leniency)
+            });
         self.changed(cx, reviewer, change, proposed).await
     }
 

@@ -3,7 +3,8 @@
 //! A write first tries without any lock. When somebody else changed the resource in between, it
 //! starts again, this time in a queue for that resource; and whoever comes while there is a queue
 //! joins it. So a crowd on one group is served in order, none of it is told "conflict", and a
-//! write that meets no crowd waits for nobody.
+//! write that meets no crowd waits for nobody. Creates have no resource to crowd on: one that
+//! clashed queues with others that clashed, and newcomers never wait.
 //!
 //! A turn may be held while plugins run. That delays only writers of the same resource, and no
 //! longer than the plugins' own deadlines.
@@ -38,6 +39,11 @@ impl Turns {
             Err(_) => Some(queue.clone().lock_owned().await),
         };
         Turn { queue, place, attempt: 1 }
+    }
+
+    /// A create's turn: waits for nobody at first.
+    pub(super) fn create(&self) -> Turn {
+        Turn { queue: self.0[0].clone(), place: None, attempt: 1 }
     }
 }
 

@@ -10,12 +10,12 @@ use provost_scim::patch::{self, PatchRequest};
 use provost_scim::version::EntityTags;
 use provost_scim::{Draft, Projection, Resource, ResourceType, Stamp, check, validate};
 use serde_json::Value;
-use uuid::{NoContext, Uuid};
+use uuid::Uuid;
 
 use super::review::Reviewed;
 use super::{Answer, Pipeline, WriteError};
 use crate::access::{self, Action};
-use crate::context::RequestContext;
+use crate::context::{RequestContext, new_id};
 use crate::hook::{Change, MembershipChange, Operation, PluginName};
 use crate::store::Write;
 
@@ -52,7 +52,7 @@ impl Pipeline {
         access::allow(cx, Action::Write)?;
 
         let asked = check::create(body, resource_type, &self.settings.leniency)?;
-        let mut turn = self.turns.take(Uuid::nil()).await;
+        let mut turn = self.turns.create();
         loop {
             match self.try_create(cx, asked.clone(), turn.attempt()).await {
                 Err(WriteError::Clash) => turn.again().await?,
@@ -62,10 +62,13 @@ impl Pipeline {
     }
 
     async fn try_create(&self, cx: &RequestContext, asked: Draft, attempt: u32) -> Result<Resource, WriteError> {
-        let id = new_id(cx);
+        let id = new_id(cx.now);
         let stamp = Stamp { id, version: 1, created: cx.now, last_modified: cx.now };
-        self.settle(cx, Proposal { operation: Operation::Create, current: None, asked, operations: None, stamp, attempt })
-            .await
+        self.settle(
+            cx,
+            Proposal { operation: Operation::Create, current: None, asked, operations: None, stamp, attempt },
+        )
+        .await
     }
 
     /// Replaces a resource (RFC 7644 section 3.5.1).
@@ -299,13 +302,6 @@ struct Proposal {
     operations: Option<Value>,
     stamp: Stamp,
     attempt: u32,
-}
-
-/// An id that sorts by time (RFC 9562, version 7), from the request's own time.
-fn new_id(cx: &RequestContext) -> Uuid {
-    let seconds = u64::try_from(cx.now.as_second()).unwrap_or(0);
-    let nanos = u32::try_from(cx.now.subsec_nanosecond()).unwrap_or(0);
-    Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, seconds, nanos))
 }
 
 /// The stamp of the state after `current`. Time never runs backwards for a resource.

@@ -251,7 +251,9 @@ impl From<StoreError> for DirectoryError {
 impl From<FindError> for DirectoryError {
     fn from(error: FindError) -> Self {
         match error {
-            FindError::TooMany { .. } => Self::Invalid("the filter would have to look at too many resources".to_owned()),
+            FindError::TooMany { .. } => {
+                Self::Invalid("the filter would have to look at too many resources".to_owned())
+            }
             FindError::Store(error) => error.into(),
         }
     }

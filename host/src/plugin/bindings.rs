@@ -55,4 +55,3 @@ pub(super) mod deliver {
         with: { "provost:plugin/types": super::imports::provost::plugin::types },
     });
 }
-

@@ -13,8 +13,8 @@ use tokio::time::{Instant, timeout_at};
 use wasmtime::{Store, UpdateDeadline};
 
 use super::House;
-use super::bindings::lifecycle::exports::provost::plugin::lifecycle::{Finding, Info};
 use super::bindings::lifecycle::LifecycleHooksPre;
+use super::bindings::lifecycle::exports::provost::plugin::lifecycle::{Finding, Info};
 use super::engine::{Row, Seat};
 use super::fault::{self, Breach};
 use super::guest::{Guest, Identity, Occasion, Phase};
@@ -98,10 +98,7 @@ pub(super) struct Deadline {
 
 impl Deadline {
     /// Runs the guest until it answers, fails, or its time is over.
-    pub(super) async fn hold<T>(
-        self,
-        guest: impl Future<Output = wasmtime::Result<T>>,
-    ) -> wasmtime::Result<T> {
+    pub(super) async fn hold<T>(self, guest: impl Future<Output = wasmtime::Result<T>>) -> wasmtime::Result<T> {
         timeout_at(self.at, guest).await.unwrap_or_else(|_| Err(Breach::Deadline(self.allowed).into()))
     }
 }

@@ -88,8 +88,7 @@ pub enum Import {
 
 impl Import {
     /// Every import there is.
-    pub const ALL: [Import; 6] =
-        [Self::Log, Self::Config, Self::State, Self::Directory, Self::Outbox, Self::Http];
+    pub const ALL: [Import; 6] = [Self::Log, Self::Config, Self::State, Self::Directory, Self::Outbox, Self::Http];
 
     /// The interface's name in the WIT, and in `grant.imports`.
     pub fn as_str(self) -> &'static str {
@@ -254,8 +253,7 @@ impl PluginConfig {
         let host_calls = within("limit.host_calls", limit.host_calls, 0, limits::HOST_CALLS_MAX.into())?;
         let http_calls = within("limit.http_calls", limit.http_calls, 0, limits::HTTP_CALLS_MAX.into())?;
         let messages_max = limits::OUTBOX_MESSAGES_PER_CALL_MAX as u64;
-        let concurrency =
-            within("limit.concurrency", limit.concurrency, 1, limits::GUEST_INSTANCES_MAX.into())?;
+        let concurrency = within("limit.concurrency", limit.concurrency, 1, limits::GUEST_INSTANCES_MAX.into())?;
         Ok(Bounds {
             hook: Duration::from_millis(within("limit.hook_ms", limit.hook_ms, 1, limits::HOOK_MILLIS_MAX)?),
             delivery: Duration::from_millis(within(
@@ -364,7 +362,16 @@ mod tests {
             problem("[limit]\nhook_ms = 900"),
             "plugin `p`: limit.hook_ms: 900 is above the server's ceiling of 500"
         );
-        for key in ["delivery_ms", "memory_mib", "output_kib", "log_lines", "host_calls", "http_calls", "outbox_messages", "concurrency"] {
+        for key in [
+            "delivery_ms",
+            "memory_mib",
+            "output_kib",
+            "log_lines",
+            "host_calls",
+            "http_calls",
+            "outbox_messages",
+            "concurrency",
+        ] {
             let problem = problem(&format!("[limit]\n{key} = 1000000"));
             assert!(problem.contains(&format!("limit.{key}")) && problem.contains("ceiling of"), "{problem}");
         }
@@ -377,7 +384,10 @@ mod tests {
         assert!(problem("[grant]\ndirectory = [\"User\"]").contains("grant.directory"));
         let http = "[[grant.http]]\norigin = \"http://a.test\"\nmethods = [\"GET\"]";
         assert!(problem(http).contains("grant.http"));
-        assert!(problem("[grant]\nimports = [\"http\"]\nhttp = [{ origin = \"http://a.test\", methods = [] }]").contains("no methods"));
+        assert!(
+            problem("[grant]\nimports = [\"http\"]\nhttp = [{ origin = \"http://a.test\", methods = [] }]")
+                .contains("no methods")
+        );
     }
 
     #[test]

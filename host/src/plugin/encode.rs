@@ -193,7 +193,8 @@ fn hide(path: &str, value: &mut Attributes, resource_type: &ResourceType) {
     for (key, inner) in value.iter_mut() {
         if let Value::Object(inner) = inner {
             inner.retain(|name, _| {
-                !is_hidden(&format!("{key}.{name}"), resource_type) && !is_hidden(&format!("{key}:{name}"), resource_type)
+                !is_hidden(&format!("{key}.{name}"), resource_type)
+                    && !is_hidden(&format!("{key}:{name}"), resource_type)
             });
         }
     }

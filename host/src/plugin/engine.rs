@@ -201,8 +201,11 @@ struct Running(Arc<EpochClock>);
 
 impl EpochClock {
     fn start(engine: &Engine) -> io::Result<Arc<Self>> {
-        let clock =
-            Arc::new(Self { running: AtomicUsize::new(0), stopped: AtomicBool::new(false), thread: Default::default() });
+        let clock = Arc::new(Self {
+            running: AtomicUsize::new(0),
+            stopped: AtomicBool::new(false),
+            thread: Default::default(),
+        });
         let (mine, engine) = (clock.clone(), engine.weak());
         let thread = std::thread::Builder::new().name("plugin-epochs".into()).spawn(move || {
             let mut idle = 0;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 
+use super::backtrace;
 use super::guest::Guest;
 use crate::hook::{Fault, FaultKind};
 use crate::limits;
@@ -20,15 +21,15 @@ pub(super) enum Breach {
 
 /// Turns the engine's error into a fault.
 pub(super) fn read(error: &wasmtime::Error, guest: &Guest) -> Fault {
-    let backtrace = error.downcast_ref::<WasmBacktrace>();
-    let (kind, mut detail) = classify(error, backtrace.is_some(), guest);
+    let trace = error.downcast_ref::<WasmBacktrace>();
+    let (kind, mut detail) = classify(error, trace.is_some(), guest);
     if let Some(last) = guest.last_host_call()
         && kind == FaultKind::Deadline
     {
         let _ = write!(detail, "; its last call to the host was {last}");
     }
-    if let Some(backtrace) = backtrace {
-        let _ = write!(detail, "; in {}", functions(backtrace));
+    if let Some(trace) = trace {
+        let _ = write!(detail, "; in {}", backtrace::summary(trace));
     }
     let stderr = guest.wasi.stderr();
     if !stderr.is_empty() {
@@ -70,15 +71,4 @@ fn classify(error: &wasmtime::Error, in_guest: bool, guest: &Guest) -> (FaultKin
         true => (FaultKind::Trap, cause),
         false => (FaultKind::Output, format!("the answer does not fit the interface: {cause}")),
     }
-}
-
-/// The innermost functions' names, innermost first.
-fn functions(backtrace: &WasmBacktrace) -> String {
-    // Only the printed form has the names as their language writes them.
-    let printed = backtrace.to_string();
-    let names = printed.lines().filter_map(|line| {
-        let (_, name) = line.split_once(" - ")?;
-        Some(name.split_once('!').map_or(name, |(_module, name)| name))
-    });
-    names.take(limits::FAULT_FRAMES_MAX).collect::<Vec<_>>().join(" < ")
 }

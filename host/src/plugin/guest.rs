@@ -12,7 +12,7 @@ use wasmtime_wasi::{WasiCtxView, WasiView};
 use super::House;
 use super::config::{Bounds, PluginConfig};
 use super::fault::Breach;
-use super::imports::state::StagedWrites;
+use super::imports::state::{SeenState, StagedWrites};
 use super::inspect::Hooks;
 use super::memory::Memory;
 use super::wasi::Wasi;
@@ -67,6 +67,7 @@ pub(super) struct Guest {
     pub(super) wasi: Wasi,
     pub(super) messages: Vec<StagedMessage>,
     pub(super) state: StagedWrites,
+    pub(super) state_seen: SeenState,
     pub(super) log_lines: u32,
     pub(super) http_calls: u32,
     host_calls: u32,
@@ -84,6 +85,7 @@ impl Guest {
             wasi: Wasi::default(),
             messages: Vec::new(),
             state: StagedWrites::default(),
+            state_seen: SeenState::default(),
             log_lines: 0,
             http_calls: 0,
             host_calls: 0,

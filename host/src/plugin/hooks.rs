@@ -17,8 +17,8 @@ use super::status::Record;
 use super::{Plugin, PluginHost, Standing, encode};
 use crate::context::{Actor, Realm, RequestContext};
 use crate::hook::{
-    Attribution, Change, Committed, Effects, Fault, FaultKind, Hooks, Message, Operation, PluginName, Reviewer, Trouble,
-    Verdict, Work,
+    Attribution, Change, Committed, Effects, Fault, FaultKind, Hooks, Message, Operation, PluginName, Reviewer,
+    Trouble, Verdict, Work,
 };
 use crate::limits::HTTP_ANSWER_BYTES_MAX;
 use crate::outbound::{Policy, Request};
@@ -118,7 +118,12 @@ impl PluginHost {
             None => {}
             Some(Trouble::Error { message, retryable }) => {
                 Record::count(&plugin.record.errors);
-                warn!(plugin.name = name, request.id = request_id, retryable, "plugin `{name}` reported an error: {message}");
+                warn!(
+                    plugin.name = name,
+                    request.id = request_id,
+                    retryable,
+                    "plugin `{name}` reported an error: {message}"
+                );
             }
             Some(Trouble::Fault(fault)) => {
                 plugin.record.fault(fault, Some(request_id), self.house.clock.now());
@@ -127,20 +132,11 @@ impl PluginHost {
         }
     }
 
-    async fn ask(
-        &self,
-        plugin: &Plugin,
-        cx: &RequestContext,
-        change: &Change,
-    ) -> Result<(Verdict, Effects), Trouble> {
+    async fn ask(&self, plugin: &Plugin, cx: &RequestContext, change: &Change) -> Result<(Verdict, Effects), Trouble> {
         let (identity, loaded) = plugin.ready()?;
         let hook = loaded.before_write.as_ref().ok_or_else(|| plugin.lacks("before-write"))?;
-        let occasion = Occasion {
-            phase: Phase::BeforeWrite,
-            request_id: cx.request_id.clone(),
-            realm: cx.realm,
-            now: cx.now,
-        };
+        let occasion =
+            Occasion { phase: Phase::BeforeWrite, request_id: cx.request_id.clone(), realm: cx.realm, now: cx.now };
         let told = encode::change(change);
         let mut call = self.begin(plugin, identity, occasion, identity.bounds.hook).await?;
         let context = Told {

@@ -95,7 +95,9 @@ fn exports(component: &Component, engine: &Engine) -> Result<Hooks, String> {
             "deliver" => hooks.deliver = true,
             // A rule that is never asked is worse than one that is refused.
             other => {
-                return Err(format!("exports the hook group `{other}`, which this server does not know; use a newer server"));
+                return Err(format!(
+                    "exports the hook group `{other}`, which this server does not know; use a newer server"
+                ));
             }
         }
     }
@@ -114,7 +116,9 @@ fn wanted(component: &Component, engine: &Engine) -> Result<Vec<Import>, String>
     let mut wanted = Vec::new();
     for (text, external) in component.component_type().imports(engine) {
         let Some(name) = Name::parse(text) else {
-            return Err(format!("imports `{text}`, which this server does not offer; build it for the world in `wit/`"));
+            return Err(format!(
+                "imports `{text}`, which this server does not offer; build it for the world in `wit/`"
+            ));
         };
         if WASI_PACKAGES.contains(&name.package) && name.version.is_some_and(|version| version.starts_with("0.2")) {
             continue;
@@ -173,9 +177,15 @@ mod tests {
 
     #[test]
     fn a_track_holds_its_own_versions_only() {
-        for (version, on_track) in
-            [("0.1", true), ("0.1.0", true), ("0.1.27", true), ("0.10.0", false), ("0.2.0", false), ("1.0.0", false), ("0", false)]
-        {
+        for (version, on_track) in [
+            ("0.1", true),
+            ("0.1.0", true),
+            ("0.1.27", true),
+            ("0.10.0", false),
+            ("0.2.0", false),
+            ("1.0.0", false),
+            ("0", false),
+        ] {
             let text = format!("provost:plugin/log@{version}");
             assert_eq!(Name::parse(&text).unwrap().on_track(), on_track, "{version}");
         }

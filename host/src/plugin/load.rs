@@ -104,7 +104,10 @@ async fn read(source: &str, builtins: Builtins) -> Result<Vec<u8>, String> {
         let found = builtins.iter().find(|(builtin, _)| *builtin == name);
         return found.map(|(_, bytes)| bytes.to_vec()).ok_or_else(|| {
             let known: Vec<&str> = builtins.iter().map(|(builtin, _)| *builtin).collect();
-            format!("is not in this binary; it carries: {}", if known.is_empty() { "nothing".into() } else { known.join(", ") })
+            format!(
+                "is not in this binary; it carries: {}",
+                if known.is_empty() { "nothing".into() } else { known.join(", ") }
+            )
         });
     }
     let path = source.to_owned();
@@ -118,7 +121,9 @@ fn read_file(path: &Path) -> Result<Vec<u8>, String> {
     }
     if size.len() > limits::COMPONENT_BYTES_MAX as u64 {
         let (found, allowed) = (size.len(), limits::COMPONENT_BYTES_MAX);
-        return Err(format!("is too large: {found} bytes, and {allowed} are allowed; build it in release mode and strip it"));
+        return Err(format!(
+            "is too large: {found} bytes, and {allowed} are allowed; build it in release mode and strip it"
+        ));
     }
     std::fs::read(path).map_err(|error| format!("cannot be read: {error}; check its permissions"))
 }
@@ -179,10 +184,16 @@ fn check_resources(component: &Component, memory_bytes: usize) -> Result<(), Str
         return Err("instantiates modules it imports, which this server does not run; link it statically".to_owned());
     };
     if required.num_memories > MEMORIES_PER_COMPONENT_MAX {
-        return Err(format!("has {} memories, and {MEMORIES_PER_COMPONENT_MAX} are allowed; merge its modules", required.num_memories));
+        return Err(format!(
+            "has {} memories, and {MEMORIES_PER_COMPONENT_MAX} are allowed; merge its modules",
+            required.num_memories
+        ));
     }
     if required.num_tables > TABLES_PER_COMPONENT_MAX {
-        return Err(format!("has {} tables, and {TABLES_PER_COMPONENT_MAX} are allowed; merge its modules", required.num_tables));
+        return Err(format!(
+            "has {} tables, and {TABLES_PER_COMPONENT_MAX} are allowed; merge its modules",
+            required.num_tables
+        ));
     }
     let initial = required.max_initial_memory_size.unwrap_or(0).saturating_mul(PAGE_BYTES);
     if initial > memory_bytes as u64 {
@@ -246,8 +257,8 @@ async fn describe(
     let info = call::describe(house, identity, lifecycle).await;
     let info = info.map_err(|fault| format!("failed to describe itself: {fault}; this is a mistake of the plugin"))?;
     let findings = call::check_config(house, identity, lifecycle).await;
-    let findings =
-        findings.map_err(|fault| format!("failed to check its configuration: {fault}; this is a mistake of the plugin"))?;
+    let findings = findings
+        .map_err(|fault| format!("failed to check its configuration: {fault}; this is a mistake of the plugin"))?;
     if !findings.is_empty() {
         let listed: Vec<String> =
             findings.iter().map(|finding| format!("`config.{}`: {}", finding.path, finding.message)).collect();

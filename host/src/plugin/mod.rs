@@ -12,6 +12,7 @@
 //! This is the only module that knows the sandbox's engine.
 
 mod backing;
+mod backtrace;
 mod bindings;
 mod call;
 mod config;
@@ -157,8 +158,8 @@ impl Plugin {
             }
         };
         let identity = outcome.as_ref().and_then(|outcome| outcome.identity.as_ref());
-        let seats = identity
-            .map_or(limits::GUEST_CALLS_PER_PLUGIN_DEFAULT as usize, |identity| identity.bounds.concurrency);
+        let seats =
+            identity.map_or(limits::GUEST_CALLS_PER_PLUGIN_DEFAULT as usize, |identity| identity.bounds.concurrency);
         Self {
             hooks: identity.map_or(Hooks::UNKNOWN, |identity| identity.hooks),
             may_write: config.grant.write.clone().into(),

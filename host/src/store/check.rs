@@ -4,16 +4,17 @@
 //! what the code that wrote it promised, in both directions: what a resource needs is there, and
 //! what is there belongs to a resource. Findings name spaces, ids and attributes, never values.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use provost_scim::{Resource, Uniqueness};
 use uuid::Uuid;
 
+use super::catalog::Entries;
 use super::engine::{Key, Scan, Space, Value, count_of};
 use super::keys::Direction;
 use super::prune::Horizon;
-use super::records::{JournalRecord, OutboxRecord, StateRecord};
+use super::records::{JournalRecord, OutboxRecord, StateRecord, Stored};
 use super::{REALMS, Store, StoreError, keys, records};
 use crate::context::Realm;
 use crate::hook::{MembershipChange, Operation, PluginName};
@@ -92,6 +93,37 @@ impl Store {
     }
 }
 
+/// What was there of the keys that were asked for.
+type There = HashMap<(Space, Key), Value>;
+
+/// A membership, as one of its two keys tells it.
+struct Edge {
+    group: Uuid,
+    member: Uuid,
+    type_number: u16,
+    /// The other key.
+    back: (Space, Key),
+}
+
+impl Edge {
+    fn read(realm: Realm, key: &[u8], value: &[u8]) -> Option<Self> {
+        let (from, to) = keys::ends(key)?;
+        let type_number = records::decode_edge(value).ok()?;
+        let is_forward = keys::edge(realm, Direction::Members, from, to) == key;
+        let (group, member, other) =
+            if is_forward { (from, to, Direction::Groups) } else { (to, from, Direction::Members) };
+        Some(Self { group, member, type_number, back: (Space::Edges, keys::edge(realm, other, to, from)) })
+    }
+
+    fn member_record(&self, realm: Realm) -> (Space, Key) {
+        (Space::Resources, keys::resource(realm, self.type_number, self.member))
+    }
+
+    fn group_record(&self, realm: Realm, type_number: u16) -> (Space, Key) {
+        (Space::Resources, keys::resource(realm, type_number, self.group))
+    }
+}
+
 struct Walk<'a> {
     store: &'a Store,
     realm: Realm,
@@ -105,17 +137,22 @@ impl Walk<'_> {
         let mut counts: BTreeMap<u16, u64> = BTreeMap::new();
         let mut from = None;
         while let Some(part) = self.part(Space::Resources, &mut from).await? {
-            for (key, value) in part {
-                let Some((number, resource)) = self.resource(&key, &value) else { continue };
-                *counts.entry(number).or_default() += 1;
-                self.entries_of(&resource.resource).await?;
-                self.past_of(&resource).await?;
-                let id = resource.resource.id();
-                let members = self.store.all_members(self.realm, id).await?.len() as u64;
-                if members != resource.members {
-                    let counted = resource.members;
-                    self.report.find(Space::Edges, id, format!("has {members} members, and counts {counted}"));
-                }
+            let resources: Vec<_> = part.iter().filter_map(|(key, value)| self.resource(key, value)).collect();
+            let entries: Vec<_> =
+                resources.iter().map(|stored| self.store.catalog.entries(self.realm, &stored.resource)).collect();
+            let mut wanted = Vec::new();
+            for (stored, entries) in resources.iter().zip(&entries) {
+                wanted.extend(entries.unique.keys().map(|key| (Space::Unique, key.clone())));
+                wanted.extend(entries.index.iter().map(|key| (Space::Index, key.clone())));
+                wanted.push((Space::Journal, keys::journal(self.realm, stored.sequence)));
+            }
+            let there = self.fetch(wanted).await?;
+            for (stored, entries) in resources.iter().zip(&entries) {
+                *counts.entry(stored.resource.resource_type().number).or_default() += 1;
+                self.entries_of(&stored.resource, entries, &there);
+                self.journal_of(stored, &there);
+                self.past_of(stored).await?;
+                self.members_of(stored).await?;
             }
         }
         for resource_type in &self.store.schemas.resource_types {
@@ -134,7 +171,7 @@ impl Walk<'_> {
     }
 
     /// A record, read; or a finding.
-    fn resource(&mut self, key: &[u8], value: &[u8]) -> Option<(u16, records::Stored)> {
+    fn resource(&mut self, key: &[u8], value: &[u8]) -> Option<Stored> {
         let id = keys::last_id(key)?;
         let Ok(header) = records::decode_header(Space::Resources, value) else {
             self.report.find(Space::Resources, id, "the record cannot be read");
@@ -147,81 +184,102 @@ impl Walk<'_> {
             self.report.find(Space::Resources, id, format!("no schema has the type number {}", header.type_number));
             return None;
         };
-        match records::decode_resource(Space::Resources, resource_type, id, value) {
-            Ok(stored) => Some((header.type_number, stored)),
-            Err(_) => {
-                self.report.find(Space::Resources, id, "the record's attributes cannot be read");
-                None
-            }
+        let stored = records::decode_resource(Space::Resources, resource_type, id, value).ok();
+        if stored.is_none() {
+            self.report.find(Space::Resources, id, "the record's attributes cannot be read");
         }
+        stored
     }
 
-    async fn entries_of(&mut self, resource: &Resource) -> Result<(), StoreError> {
-        let entries = self.store.catalog.entries(self.realm, resource);
+    fn entries_of(&mut self, resource: &Resource, entries: &Entries, there: &There) {
         let owner = records::encode_owner(resource.resource_type().number, resource.id());
-        let unique = entries.unique.keys().map(|key| (Space::Unique, key.clone()));
-        let index = entries.index.iter().map(|key| (Space::Index, key.clone()));
-        let found = self.store.engine.get(unique.chain(index).collect()).await?;
-        let (unique, index) = found.split_at(entries.unique.len());
-        for (attribute, found) in entries.unique.values().zip(unique) {
-            if found.as_deref() != Some(&owner) {
+        for (key, attribute) in &entries.unique {
+            if there.get(&(Space::Unique, key.clone())) != Some(&owner) {
                 self.report.find(Space::Unique, resource.id(), format!("its `{attribute}` is not kept as its own"));
             }
         }
-        for _ in index.iter().filter(|found| found.is_none()) {
+        for _ in entries.index.iter().filter(|key| !there.contains_key(&(Space::Index, (*key).clone()))) {
             self.report.find(Space::Index, resource.id(), "an index entry is missing");
         }
-        Ok(())
     }
 
-    /// The versions before this one, without a gap, and the journal row of this one.
-    async fn past_of(&mut self, stored: &records::Stored) -> Result<(), StoreError> {
+    /// The journal row of the last change.
+    fn journal_of(&mut self, stored: &Stored, there: &There) {
         let (id, version) = (stored.resource.id(), stored.resource.version());
+        let problem = match self.journal_row(stored.sequence, there) {
+            Some(row) if row.id == id && row.version == version && row.operation != Operation::Delete => return,
+            Some(_) => "the journal row of its last change is about something else",
+            None if stored.sequence <= self.horizon.journal => return,
+            None => "the journal row of its last change is missing",
+        };
+        self.report.find(Space::Journal, id, problem);
+    }
+
+    /// The versions before this one, without a gap.
+    async fn past_of(&mut self, stored: &Stored) -> Result<(), StoreError> {
+        let (id, version) = (stored.resource.id(), stored.resource.version());
+        if version == 1 {
+            return Ok(());
+        }
         let range = keys::histories(self.realm, id);
         let past = self.store.engine.scan(Scan::new(Space::History, range, usize::MAX).keys()).await?;
         let versions: Vec<u64> = past.iter().filter_map(|(key, _)| Some(keys::history_parts(key)?.1)).collect();
         let chained = versions.windows(2).all(|pair| pair[1] == pair[0] + 1);
+        let begins = versions.first().is_none_or(|first| *first == 1 || self.horizon.history > 0);
         let ends = match versions.last() {
             Some(last) => last + 1 == version,
-            None => version == 1 || stored.sequence <= self.horizon.history,
+            None => stored.sequence <= self.horizon.history,
         };
-        let begins = versions.first().is_none_or(|first| *first == 1 || self.horizon.history > 0);
-        if !(chained && ends && begins) {
+        if !(chained && begins && ends) {
             self.report.find(Space::History, id, format!("the versions before {version} are not all there"));
-        }
-        match self.journal_row(stored.sequence).await? {
-            Some(row) if row.id == id && row.version == version && row.operation != Operation::Delete => {}
-            Some(_) => {
-                self.report.find(Space::Journal, id, "the journal row of its last change is about something else")
-            }
-            None if stored.sequence <= self.horizon.journal => {}
-            None => self.report.find(Space::Journal, id, "the journal row of its last change is missing"),
         }
         Ok(())
     }
 
-    async fn journal_row(&self, sequence: u64) -> Result<Option<JournalRecord>, StoreError> {
-        let value = self.store.get_one(Space::Journal, keys::journal(self.realm, sequence)).await?;
-        Ok(value.and_then(|value| records::decode(Space::Journal, &value).ok()))
+    async fn members_of(&mut self, stored: &Stored) -> Result<(), StoreError> {
+        let (id, counted) = (stored.resource.id(), stored.members);
+        let members = match stored.resource.resource_type().has_members {
+            true => self.store.all_members(self.realm, id).await?.len() as u64,
+            false => 0,
+        };
+        if members != counted {
+            self.report.find(Space::Edges, id, format!("has {members} members, and counts {counted}"));
+        }
+        Ok(())
+    }
+
+    /// Reads many keys at once. What is not there is left out.
+    async fn fetch(&self, mut keys: Vec<(Space, Key)>) -> Result<There, StoreError> {
+        keys.sort_unstable();
+        keys.dedup();
+        let values = self.store.engine.get(keys.clone()).await?;
+        Ok(keys.into_iter().zip(values).filter_map(|(key, value)| Some((key, value?))).collect())
+    }
+
+    fn journal_row(&self, sequence: u64, there: &There) -> Option<JournalRecord> {
+        let value = there.get(&(Space::Journal, keys::journal(self.realm, sequence)))?;
+        records::decode(Space::Journal, value).ok()
     }
 
     /// Every key of an index leads to a resource that has it.
     async fn entries(&mut self, space: Space) -> Result<(), StoreError> {
         let mut from = None;
         while let Some(part) = self.part(space, &mut from).await? {
-            for (key, value) in part {
-                let Some((number, id)) = self.entry_owner(space, &key, &value) else {
+            let owners: Vec<_> = part.iter().map(|(key, value)| self.entry_owner(space, key, value)).collect();
+            let record = |(number, id)| (Space::Resources, keys::resource(self.realm, number, id));
+            let there = self.fetch(owners.iter().flatten().map(|owner| record(*owner)).collect()).await?;
+            for ((key, _), owner) in part.iter().zip(owners) {
+                let Some((number, id)) = owner else {
                     self.report.find(space, None, "an entry cannot be read");
                     continue;
                 };
-                let record = self.store.get_one(Space::Resources, keys::resource(self.realm, number, id)).await?;
-                let known = self.store.schemas.numbered(number).zip(record);
-                let resource = known.and_then(|(resource_type, record)| {
-                    records::decode_resource(Space::Resources, resource_type, id, &record).ok()
+                let known = self.store.schemas.numbered(number).zip(there.get(&record((number, id))));
+                let stored = known.and_then(|(resource_type, record)| {
+                    records::decode_resource(Space::Resources, resource_type, id, record).ok()
                 });
-                let has = resource.is_some_and(|stored| {
+                let has = stored.is_some_and(|stored| {
                     let entries = self.store.catalog.entries(self.realm, &stored.resource);
-                    entries.unique.contains_key(&key) || entries.index.contains(&key)
+                    entries.unique.contains_key(key) || entries.index.contains(key)
                 });
                 if !has {
                     self.report.find(space, id, "an entry leads to a resource that does not have its value");
@@ -243,28 +301,32 @@ impl Walk<'_> {
 
     /// Every membership stands at both ends, and both ends exist.
     async fn edges(&mut self) -> Result<(), StoreError> {
+        let realm = self.realm;
+        let groups: Vec<u16> =
+            self.store.schemas.resource_types.iter().filter(|t| t.has_members).map(|t| t.number).collect();
         let mut from = None;
         while let Some(part) = self.part(Space::Edges, &mut from).await? {
-            for (key, value) in part {
-                let (Some((one, other)), Ok(number)) = (keys::ends(&key), records::decode_edge(&value)) else {
+            let edges: Vec<_> = part.iter().map(|(key, value)| Edge::read(realm, key, value)).collect();
+            let mut wanted = Vec::new();
+            for edge in edges.iter().flatten() {
+                wanted.push(edge.back.clone());
+                wanted.push(edge.member_record(realm));
+                wanted.extend(groups.iter().map(|number| edge.group_record(realm, *number)));
+            }
+            let there = self.fetch(wanted).await?;
+            for ((_, value), edge) in part.iter().zip(edges) {
+                let Some(edge) = edge else {
                     self.report.find(Space::Edges, None, "an edge cannot be read");
                     continue;
                 };
-                let forward = keys::edge(self.realm, Direction::Members, one, other) == key;
-                let (group, member) = if forward { (one, other) } else { (other, one) };
-                let back = match forward {
-                    true => keys::edge(self.realm, Direction::Groups, member, group),
-                    false => keys::edge(self.realm, Direction::Members, group, member),
-                };
-                let ends = vec![(Space::Edges, back), (Space::Resources, keys::resource(self.realm, number, member))];
-                let found = self.store.engine.get(ends).await?;
-                if found[0].as_deref() != Some(&value) {
+                let (group, member) = (edge.group, edge.member);
+                if there.get(&edge.back) != Some(value) {
                     self.report.find(Space::Edges, group, format!("its membership of {member} stands at one end only"));
                 }
-                if found[1].is_none() {
+                if !there.contains_key(&edge.member_record(realm)) {
                     self.report.find(Space::Edges, group, format!("its member {member} does not exist"));
                 }
-                if self.store.group_record(self.realm, group).await?.is_none() {
+                if !groups.iter().any(|number| there.contains_key(&edge.group_record(realm, *number))) {
                     self.report.find(Space::Edges, group, format!("has the member {member}, and does not exist"));
                 }
             }
@@ -276,18 +338,24 @@ impl Walk<'_> {
     async fn history(&mut self) -> Result<(), StoreError> {
         let mut from = None;
         while let Some(part) = self.part(Space::History, &mut from).await? {
-            for (key, value) in part {
-                let read = records::decode_history(&value)
-                    .and_then(|(superseded, record)| Ok((superseded, records::decode_header(Space::History, record)?)));
-                let (Some((id, version)), Ok((superseded, header))) = (keys::history_parts(&key), read) else {
+            let read = |(key, value): &(Key, Value)| {
+                let (superseded, record) = records::decode_history(value).ok()?;
+                let header = records::decode_header(Space::History, record).ok()?;
+                Some((keys::history_parts(key)?, header, superseded.by))
+            };
+            let versions: Vec<_> = part.iter().map(read).collect();
+            let rows = versions.iter().flatten().flat_map(|(_, header, ended)| [header.sequence, *ended]);
+            let there = self.fetch(rows.map(|row| (Space::Journal, keys::journal(self.realm, row))).collect()).await?;
+            for version in versions {
+                let Some(((id, version), header, ended)) = version else {
                     self.report.find(Space::History, None, "a past version cannot be read");
                     continue;
                 };
                 if header.version != version {
                     self.report.find(Space::History, id, format!("version {version} says that it is another"));
                 }
-                for (sequence, did) in [(header.sequence, "made"), (superseded.by, "ended")] {
-                    let row = self.journal_row(sequence).await?;
+                for (sequence, did) in [(header.sequence, "made"), (ended, "ended")] {
+                    let row = self.journal_row(sequence, &there);
                     if row.is_none_or(|row| row.id != id) && sequence > self.horizon.journal {
                         let problem = format!("no journal row tells what {did} version {version}");
                         self.report.find(Space::History, id, problem);
@@ -308,30 +376,37 @@ impl Walk<'_> {
                     self.report.find(Space::Journal, None, "a journal row cannot be read");
                     continue;
                 };
-                let mut change = MembershipChange::default();
-                let scan = Scan::new(Space::Memberships, keys::memberships(self.realm, sequence), usize::MAX);
-                for (_, value) in self.store.engine.scan(scan).await? {
-                    if records::decode_memberships(&value, &self.store.schemas, &mut change).is_err() {
-                        self.report.find(Space::Memberships, row.id, "a part of a membership change cannot be read");
-                    }
-                }
-                if (change.added.len() as u64, change.removed.len() as u64) != (row.added, row.removed) {
-                    self.report.find(
-                        Space::Memberships,
-                        row.id,
-                        format!("journal row {sequence} counts other members than it names"),
-                    );
+                if row.added + row.removed > 0 {
+                    self.memberships_of(sequence, &row).await?;
                 }
             }
         }
         let mut from = None;
         while let Some(part) = self.part(Space::Memberships, &mut from).await? {
-            for (key, _) in part {
-                let sequence = keys::sequence(&key).unwrap_or(0);
-                if self.journal_row(sequence).await?.is_none() {
-                    self.report.find(Space::Memberships, None, format!("there is no journal row {sequence}"));
+            let sequences: Vec<u64> = part.iter().filter_map(|(key, _)| keys::sequence(key)).collect();
+            let rows = sequences.iter().map(|row| (Space::Journal, keys::journal(self.realm, *row)));
+            let there = self.fetch(rows.collect()).await?;
+            for sequence in sequences {
+                let row = self.journal_row(sequence, &there);
+                if row.is_none_or(|row| row.added + row.removed == 0) {
+                    self.report.find(Space::Memberships, None, format!("no journal row {sequence} speaks of members"));
                 }
             }
+        }
+        Ok(())
+    }
+
+    async fn memberships_of(&mut self, sequence: u64, row: &JournalRecord) -> Result<(), StoreError> {
+        let mut change = MembershipChange::default();
+        let scan = Scan::new(Space::Memberships, keys::memberships(self.realm, sequence), usize::MAX);
+        for (_, value) in self.store.engine.scan(scan).await? {
+            if records::decode_memberships(&value, &self.store.schemas, &mut change).is_err() {
+                self.report.find(Space::Memberships, row.id, "a part of a membership change cannot be read");
+            }
+        }
+        if (change.added.len() as u64, change.removed.len() as u64) != (row.added, row.removed) {
+            let problem = format!("journal row {sequence} counts other members than it names");
+            self.report.find(Space::Memberships, row.id, problem);
         }
         Ok(())
     }
@@ -366,7 +441,8 @@ impl Walk<'_> {
                 if cause.sequence != name.sequence || record.message.key != name.idempotency_key(self.store.instance) {
                     self.report.find(Space::Outbox, cause.id, format!("message {name} says another key than its own"));
                 }
-                if self.journal_row(name.sequence).await?.is_none_or(|row| row.id != cause.id) {
+                let row = self.fetch(vec![(Space::Journal, keys::journal(self.realm, name.sequence))]).await?;
+                if self.journal_row(name.sequence, &row).is_none_or(|row| row.id != cause.id) {
                     self.report.find(
                         Space::Outbox,
                         cause.id,

@@ -136,4 +136,3 @@ impl From<DirectoryError> for Error {
         }
     }
 }
-

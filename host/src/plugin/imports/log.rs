@@ -20,10 +20,18 @@ impl wit::log::Host for Guest {
         let line = line(&message, &fields);
         let (plugin, request_id) = (self.identity.name(), &*self.occasion.request_id);
         match level {
-            Level::Debug => debug!(target: "guest", { plugin.name = plugin, request.id = request_id }, "{plugin}: {line}"),
-            Level::Info => info!(target: "guest", { plugin.name = plugin, request.id = request_id }, "{plugin}: {line}"),
-            Level::Warn => warn!(target: "guest", { plugin.name = plugin, request.id = request_id }, "{plugin}: {line}"),
-            Level::Error => error!(target: "guest", { plugin.name = plugin, request.id = request_id }, "{plugin}: {line}"),
+            Level::Debug => {
+                debug!(target: "guest", { plugin.name = plugin, request.id = request_id }, "{plugin}: {line}")
+            }
+            Level::Info => {
+                info!(target: "guest", { plugin.name = plugin, request.id = request_id }, "{plugin}: {line}")
+            }
+            Level::Warn => {
+                warn!(target: "guest", { plugin.name = plugin, request.id = request_id }, "{plugin}: {line}")
+            }
+            Level::Error => {
+                error!(target: "guest", { plugin.name = plugin, request.id = request_id }, "{plugin}: {line}")
+            }
         }
         Ok(())
     }
@@ -35,7 +43,12 @@ impl Guest {
         let dropped = self.log_lines.saturating_sub(self.identity.bounds.log_lines);
         if dropped > 0 {
             let (plugin, request_id) = (self.identity.name(), &*self.occasion.request_id);
-            warn!(plugin.name = plugin, request.id = request_id, dropped, "{plugin}: {dropped} more lines were not kept");
+            warn!(
+                plugin.name = plugin,
+                request.id = request_id,
+                dropped,
+                "{plugin}: {dropped} more lines were not kept"
+            );
         }
     }
 }

@@ -74,13 +74,8 @@ impl Guest {
             return Err(Error::Quota);
         }
         headers.extend(pairs(options.headers));
-        let message = StagedMessage {
-            target,
-            work,
-            headers,
-            delay_s: options.delay_s,
-            deduplicate: options.deduplicate,
-        };
+        let message =
+            StagedMessage { target, work, headers, delay_s: options.delay_s, deduplicate: options.deduplicate };
         if bytes(&message) > OUTBOX_MESSAGE_BYTES_MAX {
             return Err(Error::TooLarge);
         }

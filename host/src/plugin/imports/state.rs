@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
 
 use super::super::backing::StateError;
 use super::super::bindings::wit;
@@ -17,6 +18,9 @@ use wit::state::Error;
 
 /// A call's writes, one per key: the last.
 pub(in super::super) type StagedWrites = BTreeMap<String, StagedState>;
+
+/// What a call has read, one per key: the first, by its digest.
+pub(in super::super) type SeenState = BTreeMap<String, Option<[u8; 32]>>;
 
 type Entry = (String, Vec<u8>);
 
@@ -69,7 +73,9 @@ impl Guest {
             return Ok(current(staged, self.occasion.now));
         }
         let (realm, plugin) = (self.occasion.realm, &self.identity.config.name);
-        Ok(self.house.backing.state_get(realm, plugin, key, self.occasion.now).await?)
+        let value = self.house.backing.state_get(realm, plugin, key, self.occasion.now).await?;
+        self.state_seen.entry(key.to_owned()).or_insert_with(|| digest(value.as_deref()));
+        Ok(value)
     }
 
     async fn state_write(&mut self, write: StagedState) -> Result<(), Error> {
@@ -89,9 +95,14 @@ impl Guest {
 
     /// Keeps a write for the commit. What the first comparison of a key saw in the store must
     /// still be there then; later comparisons are with the call's own writes, and settled here.
+    ///
+    /// A comparison with what this call has read is no conflict, even if another change was
+    /// committed since: it fails at the commit, and the whole review starts again.
     async fn stage_write(&mut self, mut write: StagedState) -> Result<(), Error> {
         if let Some(expected) = &write.expected
             && self.state_get(&write.key).await? != *expected
+            && (self.state.contains_key(&write.key)
+                || self.state_seen.get(&write.key) != Some(&digest(expected.as_deref())))
         {
             return Err(Error::Conflict);
         }
@@ -139,6 +150,11 @@ fn current(staged: &StagedState, now: Timestamp) -> Option<Vec<u8>> {
         Some(expires) if expires <= now => None,
         _ => staged.value.clone(),
     }
+}
+
+/// Stands for a value that was read, so that what a call has read takes little room.
+fn digest(value: Option<&[u8]>) -> Option<[u8; 32]> {
+    value.map(|value| Sha256::digest(value).into())
 }
 
 fn later(now: Timestamp, seconds: u64) -> Timestamp {

@@ -54,7 +54,8 @@ async fn a_guest_that_is_refused_memory_and_copes_is_no_fault() {
 
 #[tokio::test]
 async fn a_bomb_of_tables_is_a_memory_fault() {
-    let guest = reviewer("(drop (table.grow (ref.null func) (i32.const 1000000))) unreachable").function("(table 1 funcref)");
+    let guest =
+        reviewer("(drop (table.grow (ref.null func) (i32.const 1000000))) unreachable").function("(table 1 funcref)");
     let host = host_of(&guest.build(), "").await;
 
     let fault = fault(&host).await;
@@ -99,14 +100,10 @@ async fn an_answer_that_is_not_json_is_an_output_fault_that_repeats_nothing() {
 #[tokio::test]
 async fn an_answer_that_breaks_the_interface_is_an_output_fault() {
     let no_such_verdict = answering(&[0, 0, 0, 0, 0, 0, 0, 0, 99], "");
-    let not_utf8 = answering(
-        &[&[0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0], slice(64 + 4, 40).as_slice()].concat(),
-        "",
-    );
-    let outside_memory = answering(
-        &[&[0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0], slice(u32::MAX - 4, 3).as_slice()].concat(),
-        "",
-    );
+    let not_utf8 =
+        answering(&[&[0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0], slice(64 + 4, 40).as_slice()].concat(), "");
+    let outside_memory =
+        answering(&[&[0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0], slice(u32::MAX - 4, 3).as_slice()].concat(), "");
     for component in [no_such_verdict, outside_memory, reviewer("(i32.const -8)").build()] {
         let fault = fault(&host_of(&component, "").await).await;
         assert_eq!(fault.kind, FaultKind::Output, "{fault}");
@@ -129,10 +126,12 @@ async fn a_flood_of_host_calls_ends_the_call() {
 
 #[tokio::test]
 async fn handing_the_host_too_many_bytes_ends_the_call() {
-    let guest = reviewer("(call $write (i32.const 1) (i32.const 0) (i32.const 8388608) (i32.const 0) (i32.const 0)) unreachable")
-        .pages(200)
-        .importing("log")
-        .declare(r#"(import "provost:plugin/log@0.1.0" "write" (func $write (param i32 i32 i32 i32 i32)))"#);
+    let guest = reviewer(
+        "(call $write (i32.const 1) (i32.const 0) (i32.const 8388608) (i32.const 0) (i32.const 0)) unreachable",
+    )
+    .pages(200)
+    .importing("log")
+    .declare(r#"(import "provost:plugin/log@0.1.0" "write" (func $write (param i32 i32 i32 i32 i32)))"#);
     let host = host_of(&guest.build(), "[grant]\nimports = [\"log\"]").await;
 
     assert_eq!(fault(&host).await.kind, FaultKind::HostCalls);
@@ -141,7 +140,8 @@ async fn handing_the_host_too_many_bytes_ends_the_call() {
 #[tokio::test]
 async fn after_a_fault_the_next_call_is_as_good_as_the_first() {
     // Traps when it is told of a create (operation 0), proceeds otherwise.
-    let picky = format!("(if (i32.eqz (i32.load8_u offset=16 (local.get $told))) (then unreachable)) (i32.const {RESULT})");
+    let picky =
+        format!("(if (i32.eqz (i32.load8_u offset=16 (local.get $told))) (then unreachable)) (i32.const {RESULT})");
     let host = host_of(&reviewer(&picky).build(), "").await;
     assert_eq!(fault(&host).await.kind, FaultKind::Trap);
 

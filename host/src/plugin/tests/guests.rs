@@ -41,7 +41,9 @@ pub(super) fn guest() -> Guest {
 /// A guest whose `review` is this body. It has one parameter, and answers an i32.
 pub(super) fn reviewer(body: &str) -> Guest {
     let name = "provost:plugin/before-write@0.1.0#review";
-    guest().exporting("before-write").function(&format!(r#"(func (export "{name}") (param $told i32) (result i32) {body})"#))
+    guest()
+        .exporting("before-write")
+        .function(&format!(r#"(func (export "{name}") (param $told i32) (result i32) {body})"#))
 }
 
 impl Guest {

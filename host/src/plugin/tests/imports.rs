@@ -42,7 +42,8 @@ fn guest_in(house: &Arc<House>, phase: Phase, table: &str) -> Guest {
     let config: PluginConfig = toml::from_str(&format!("name = \"p\"\nplugin = \"p.wasm\"\n{table}")).unwrap();
     let bounds = config.bounds().unwrap();
     let identity = Identity { config, bounds, config_json: "{}".into(), hooks: Hooks::UNKNOWN };
-    let occasion = Occasion { phase, request_id: "r-1".into(), realm: Realm::DEFAULT, now: jiff::Timestamp::UNIX_EPOCH };
+    let occasion =
+        Occasion { phase, request_id: "r-1".into(), realm: Realm::DEFAULT, now: jiff::Timestamp::UNIX_EPOCH };
     Guest::new(Arc::new(identity), house.clone(), occasion, Instant::now() + Duration::from_secs(5))
 }
 
@@ -55,7 +56,13 @@ fn options() -> wit::outbox::Options {
 }
 
 fn put(url: &str) -> wit::outbox::Request {
-    wit::outbox::Request { method: "PUT".into(), url: url.into(), headers: Vec::new(), body: b"{}".to_vec(), credential: None }
+    wit::outbox::Request {
+        method: "PUT".into(),
+        url: url.into(),
+        headers: Vec::new(),
+        body: b"{}".to_vec(),
+        credential: None,
+    }
 }
 
 fn get(url: &str) -> wit::http::Request {
@@ -180,7 +187,10 @@ async fn a_request_is_staged_for_a_granted_target_origin_and_method_only() {
         (put("http://127.0.0.1:10/Users"), "origin"),
         (put("https://127.0.0.1:9/Users"), "origin"),
         (wit::outbox::Request { method: "DELETE".into(), ..put("http://127.0.0.1:9/Users") }, "DELETE"),
-        (wit::outbox::Request { credential: Some("hr".into()), ..put("http://127.0.0.1:9/Users") }, "no secret named `hr`"),
+        (
+            wit::outbox::Request { credential: Some("hr".into()), ..put("http://127.0.0.1:9/Users") },
+            "no secret named `hr`",
+        ),
     ] {
         let denied = guest.enqueue_request("mirror".into(), request, options()).await.unwrap();
         assert!(matches!(&denied, Err(wit::outbox::Error::Denied(why)) if why.contains(word)), "{denied:?}");
@@ -195,9 +205,15 @@ async fn messages_are_bounded_in_number_and_size() {
     let mut guest = guest_in(&house(), Phase::BeforeWrite, &format!("{GRANTED}\n[limit]\noutbox_messages = 1"));
 
     let vast = format!("\"{}\"", "x".repeat(limits::OUTBOX_MESSAGE_BYTES_MAX));
-    assert!(matches!(guest.enqueue("mirror".into(), vast, options()).await.unwrap(), Err(wit::outbox::Error::TooLarge)));
+    assert!(matches!(
+        guest.enqueue("mirror".into(), vast, options()).await.unwrap(),
+        Err(wit::outbox::Error::TooLarge)
+    ));
     guest.enqueue("mirror".into(), "1".into(), options()).await.unwrap().unwrap();
-    assert!(matches!(guest.enqueue("mirror".into(), "2".into(), options()).await.unwrap(), Err(wit::outbox::Error::Quota)));
+    assert!(matches!(
+        guest.enqueue("mirror".into(), "2".into(), options()).await.unwrap(),
+        Err(wit::outbox::Error::Quota)
+    ));
 }
 
 #[tokio::test]
@@ -224,7 +240,9 @@ async fn http_goes_to_granted_origins_with_granted_methods_so_many_times() {
 async fn a_request_ends_with_its_own_time_and_with_the_calls() {
     let black_hole = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://{}", black_hole.local_addr().unwrap());
-    let table = format!("[grant]\nimports = [\"http\"]\nhttp = [{{ origin = \"{origin}\", methods = [\"GET\"], private = true }}]");
+    let table = format!(
+        "[grant]\nimports = [\"http\"]\nhttp = [{{ origin = \"{origin}\", methods = [\"GET\"], private = true }}]"
+    );
 
     let mut guest = guest_in(&house(), Phase::BeforeWrite, &table);
     let hurried = wit::http::Request { timeout_ms: Some(20), ..get(&origin) };

@@ -10,9 +10,11 @@ use crate::limits;
 const EMPTY_COMPONENT: [u8; 8] = [0, b'a', b's', b'm', 0x0d, 0, 1, 0];
 
 fn logger() -> Guest {
-    reviewer(&format!("(call $write (i32.const 1) (i32.const 0) (i32.const 5) (i32.const 0) (i32.const 0)) (i32.const {RESULT})"))
-        .importing("log")
-        .declare(r#"(import "provost:plugin/log@0.1.0" "write" (func $write (param i32 i32 i32 i32 i32)))"#)
+    reviewer(&format!(
+        "(call $write (i32.const 1) (i32.const 0) (i32.const 5) (i32.const 0) (i32.const 0)) (i32.const {RESULT})"
+    ))
+    .importing("log")
+    .declare(r#"(import "provost:plugin/log@0.1.0" "write" (func $write (param i32 i32 i32 i32 i32)))"#)
 }
 
 /// A guest that imports `log.flush`, which a later version of the interface might have.
@@ -50,10 +52,25 @@ async fn each_broken_component_is_refused_with_a_sentence_of_its_own() {
         ("truncated", good[..good.len() / 2].to_vec(), granted, "is damaged"),
         ("an empty component", EMPTY_COMPONENT.to_vec(), "", "is a component, but no plugin"),
         ("without lifecycle", no_describe.build(), "", "exports no `lifecycle`"),
-        ("of another version", of_version("0.2.0"), "", "was built for provost:plugin@0.2.0, and this server speaks 0.1"),
-        ("not granted", good.clone(), "", "wants the import `log`, which is not granted; add \"log\" to its `grant.imports`"),
+        (
+            "of another version",
+            of_version("0.2.0"),
+            "",
+            "was built for provost:plugin@0.2.0, and this server speaks 0.1",
+        ),
+        (
+            "not granted",
+            good.clone(),
+            "",
+            "wants the import `log`, which is not granted; add \"log\" to its `grant.imports`",
+        ),
         ("another file", good, &pinned, "is not the file that was pinned"),
-        ("greedy from the start", guest().pages(200).build(), "[limit]\nmemory_mib = 8", "begins with 12800 KiB of memory, and 8192 KiB are allowed"),
+        (
+            "greedy from the start",
+            guest().pages(200).build(),
+            "[limit]\nmemory_mib = 8",
+            "begins with 12800 KiB of memory, and 8192 KiB are allowed",
+        ),
     ];
     let mut seen = HashSet::new();
     for (what, component, rest, sentence) in &cases {

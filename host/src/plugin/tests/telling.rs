@@ -44,9 +44,9 @@ fn committed() -> Committed {
 fn observer() -> Guest {
     let name = "provost:plugin/observe@0.1.0#observe";
     let told = "(if (i64.ne (i64.load offset=104 (local.get 0)) (i64.const 5)) (then unreachable))";
-    guest().exporting("observe").function(&format!(
-        r#"(func (export "{name}") (param i32) (result i32) {told} (i32.const {RESULT}))"#
-    ))
+    guest()
+        .exporting("observe")
+        .function(&format!(r#"(func (export "{name}") (param i32) (result i32) {told} (i32.const {RESULT}))"#))
 }
 
 fn deliverer(body: &str) -> Guest {
@@ -151,9 +151,18 @@ async fn an_enqueued_request_is_sent_with_the_hosts_own_idempotency_key() {
 
 #[tokio::test]
 async fn an_answer_decides_whether_a_request_is_sent_again() {
-    for (answer, again) in
-        [(301, false), (400, false), (401, false), (404, false), (409, false), (408, true), (425, true), (429, true), (500, true), (503, true)]
-    {
+    for (answer, again) in [
+        (301, false),
+        (400, false),
+        (401, false),
+        (404, false),
+        (409, false),
+        (408, true),
+        (425, true),
+        (429, true),
+        (500, true),
+        (503, true),
+    ] {
         let (origin, serving) = peer(answer).await;
         let outcome = sender(&origin, true).await.send(&put(&origin), 1).await;
         assert!(

@@ -79,7 +79,8 @@ async fn a_plugins_error_is_neither_a_refusal_nor_a_fault() {
 
 #[test]
 fn a_guest_gets_no_password() {
-    let document = r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"ana","meta":{"resourceType":"User"}}"#;
+    let document =
+        r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"ana","meta":{"resourceType":"User"}}"#;
     let told = crate::plugin::encode::change(&new_user());
 
     assert_eq!(told.proposed.as_deref(), Some(document));
