@@ -25,6 +25,7 @@ use crate::outbound::Outbound;
 use crate::pipeline::{Pipeline, Settings};
 use crate::plugin::{Backing, PluginHost, PluginState, SandboxError};
 use crate::store::{OpenError, Store, StoreError, TokenRecord};
+use crate::upkeep;
 
 include!(concat!(env!("OUT_DIR"), "/builtins.rs"));
 
@@ -134,10 +135,12 @@ impl App {
             body_bytes_max: config.server.body_bytes_max,
             health: health(plugins.clone()),
         };
-        let desk = Arc::new(Desk::serving(store.clone(), clock, plugins.clone(), delivery.clone()));
+        let desk = Arc::new(Desk::serving(store.clone(), clock.clone(), plugins.clone(), delivery.clone()));
+        let keep_days = Some(config.store.keep_days).filter(|days| *days > 0);
         let tasks = vec![
             tokio::spawn(serve(scim.0, http::router(api), stopped.clone())),
-            tokio::spawn(serve(admin.0, admin::router(desk), stopped)),
+            tokio::spawn(serve(admin.0, admin::router(desk), stopped.clone())),
+            tokio::spawn(upkeep::run(store.clone(), clock, keep_days, stopped)),
             delivering,
         ];
         write_file(data, ADMIN_ADDRESS_FILE, &admin_listens.to_string())?;

@@ -89,11 +89,13 @@ pub struct StoreSection {
     pub engine: EngineName,
     /// How much of the data the engine may hold in memory, in MiB.
     pub cache_mib: u64,
+    /// How many days past versions and journal rows are kept; 0 keeps them for ever.
+    pub keep_days: u32,
 }
 
 impl Default for StoreSection {
     fn default() -> Self {
-        Self { engine: EngineName::Sled, cache_mib: 64 }
+        Self { engine: EngineName::Sled, cache_mib: 64, keep_days: 365 }
     }
 }
 

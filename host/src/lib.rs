@@ -21,3 +21,4 @@ pub mod pipeline;
 pub mod plugin;
 pub mod store;
 pub mod telemetry;
+pub mod upkeep;

@@ -4,6 +4,8 @@
 //! restart: every acknowledged change is there, and of what was not acknowledged either all or
 //! nothing. At the end: the receiver got every acknowledged change's message, in order per person.
 
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
+
 mod ledger;
 mod process;
 

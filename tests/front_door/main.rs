@@ -1,5 +1,7 @@
 //! Provost through its front door: real requests, a real store, real guests.
 
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
+
 mod access;
 mod bad_input;
 mod commands;

@@ -1,0 +1,46 @@
+//! Upkeep: forgets what is old, so that nothing grows for ever.
+//!
+//! Once an hour, past versions and journal rows older than the operator keeps them, and entries
+//! of plugins' state that have expired. What a waiting message needs is never forgotten. A
+//! failure is logged and tried again an hour later; no request waits for any of this.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use tokio::sync::watch;
+use tracing::{info, warn};
+
+use crate::clock::Clock;
+use crate::store::{Store, StoreError};
+
+/// How often, in seconds.
+const INTERVAL_SECONDS: u64 = 3_600;
+
+/// How many expired entries of plugins' state go in one round.
+const ENTRIES_PER_ROUND: usize = 10_000;
+
+/// Works until `stop` turns true. `keep_days` of nothing keeps history and journal for ever.
+pub async fn run(store: Arc<Store>, clock: Clock, keep_days: Option<u32>, mut stop: watch::Receiver<bool>) {
+    let mut rounds = tokio::time::interval(Duration::from_secs(INTERVAL_SECONDS));
+    loop {
+        tokio::select! {
+            _ = rounds.tick() => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+        if let Err(error) = round(&store, &clock, keep_days).await {
+            warn!(%error, "what is old could not be forgotten; it is tried again in an hour");
+        }
+    }
+}
+
+async fn round(store: &Store, clock: &Clock, keep_days: Option<u32>) -> Result<(), StoreError> {
+    let swept = store.state_sweep(clock.now(), ENTRIES_PER_ROUND).await?;
+    let Some(days) = keep_days else { return Ok(()) };
+    let pruned = store.prune(clock.now() - SignedDuration::from_hours(24 * i64::from(days))).await?;
+    if swept > 0 || pruned.versions > 0 || pruned.journal_rows > 0 {
+        let (versions, rows) = (pruned.versions, pruned.journal_rows);
+        info!(versions, rows, swept, "forgot {versions} versions, {rows} journal rows and {swept} expired entries");
+    }
+    Ok(())
+}
