@@ -16,7 +16,7 @@ use super::House;
 use super::bindings::lifecycle::LifecycleHooksPre;
 use super::bindings::lifecycle::exports::provost::plugin::lifecycle::{Finding, Info};
 use super::engine::{Row, Seat};
-use super::fault::{self, Breach};
+use super::fault::{self, Breach, not_started};
 use super::guest::{Guest, Identity, Occasion, Phase};
 use crate::context::Realm;
 use crate::hook::{Fault, FaultKind};
@@ -112,7 +112,7 @@ pub(super) async fn describe(
     let mut call = begin_lifecycle(house, identity).await?;
     let deadline = call.deadline();
     let answer = deadline.hold(async {
-        let hooks = lifecycle.instantiate_async(&mut call.store).await?;
+        let hooks = lifecycle.instantiate_async(&mut call.store).await.map_err(not_started)?;
         hooks.provost_plugin_lifecycle().call_describe(&mut call.store).await
     });
     let answer = answer.await;
@@ -128,7 +128,7 @@ pub(super) async fn check_config(
     let mut call = begin_lifecycle(house, identity).await?;
     let deadline = call.deadline();
     let answer = deadline.hold(async {
-        let hooks = lifecycle.instantiate_async(&mut call.store).await?;
+        let hooks = lifecycle.instantiate_async(&mut call.store).await.map_err(not_started)?;
         hooks.provost_plugin_lifecycle().call_check_config(&mut call.store, &identity.config_json).await
     });
     let answer = answer.await;

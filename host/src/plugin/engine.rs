@@ -40,14 +40,21 @@ pub(super) const MEMORIES_PER_COMPONENT_MAX: u32 = 2;
 pub(super) const TABLES_PER_COMPONENT_MAX: u32 = 16;
 
 /// How much of a used memory is wiped in place, in bytes, rather than given back to the kernel
-/// and faulted in again by the next call.
-const MEMORY_BYTES_RESIDENT: usize = 2 * 1024 * 1024;
+/// and faulted in again by the next call: where the kernel tells which pages were written to
+/// (`PAGEMAP_SCAN`), only those are wiped.
+const MEMORY_BYTES_RESIDENT: usize = 1024 * 1024;
+
+/// The same where the kernel does not tell, and every page is wiped.
+const MEMORY_BYTES_RESIDENT_BLIND: usize = 64 * 1024;
 
 /// The same for a table.
 const TABLE_BYTES_RESIDENT: usize = 64 * 1024;
 
 /// The same for a stack.
-const STACK_BYTES_RESIDENT: usize = 32 * 1024;
+const STACK_BYTES_RESIDENT: usize = 16 * 1024;
+
+/// How much unmapped space lies behind a memory where address space is short.
+const GUARD_BYTES: u64 = 64 * 1024;
 
 /// The engine, its clock and its seats.
 pub(super) struct Sandbox {
@@ -91,7 +98,7 @@ impl Sandbox {
         });
         let engine = pooled(cache.clone()).or_else(|error| {
             warn!(error = %format!("{error:#}"), "no room for a pool of plugin instances: allocating them one by one");
-            Engine::new(&settings(cache.clone()))
+            one_by_one(cache.clone())
         })?;
         let clock = EpochClock::start(&engine)?;
         let seats = limits::GUEST_INSTANCES_MAX as usize;
@@ -138,6 +145,8 @@ impl Drop for Sandbox {
 
 fn pooled(cache: Option<Cache>) -> wasmtime::Result<Engine> {
     let instances = limits::GUEST_INSTANCES_MAX;
+    let scans = PoolingAllocationConfig::is_pagemap_scan_available();
+    let memory_bytes_resident = if scans { MEMORY_BYTES_RESIDENT } else { MEMORY_BYTES_RESIDENT_BLIND };
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances)
         .total_stacks(instances)
@@ -149,15 +158,22 @@ fn pooled(cache: Option<Cache>) -> wasmtime::Result<Engine> {
         .max_tables_per_component(TABLES_PER_COMPONENT_MAX)
         .max_memory_size(limits::GUEST_MEMORY_BYTES_MAX)
         .table_elements(limits::GUEST_TABLE_ELEMENTS_MAX)
-        .linear_memory_keep_resident(MEMORY_BYTES_RESIDENT)
+        .linear_memory_keep_resident(memory_bytes_resident)
         .table_keep_resident(TABLE_BYTES_RESIDENT)
         .async_stack_keep_resident(STACK_BYTES_RESIDENT)
         .pagemap_scan(Enabled::Auto);
     let mut settings = settings(cache);
     settings.allocation_strategy(pool);
     let engine = Engine::new(&settings)?;
-    info!(instances, "plugin instances come from a pool");
+    info!(instances, pagemap_scan = scans, "plugin instances come from a pool");
     Ok(engine)
+}
+
+/// Reserves no more address space for a memory than it may ever use.
+fn one_by_one(cache: Option<Cache>) -> wasmtime::Result<Engine> {
+    let mut settings = settings(cache);
+    settings.memory_reservation(limits::GUEST_MEMORY_BYTES_MAX as u64).memory_guard_size(GUARD_BYTES);
+    Engine::new(&settings)
 }
 
 fn settings(cache: Option<Cache>) -> Config {

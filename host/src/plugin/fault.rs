@@ -19,6 +19,16 @@ pub(super) enum Breach {
     HostCalls(u32),
 }
 
+/// The guest did not get as far as its own code.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("no instance could be made")]
+struct NotStarted;
+
+/// Marks an error as one of instantiation.
+pub(super) fn not_started(error: wasmtime::Error) -> wasmtime::Error {
+    error.context(NotStarted)
+}
+
 /// Turns the engine's error into a fault.
 pub(super) fn read(error: &wasmtime::Error, guest: &Guest) -> Fault {
     let trace = error.downcast_ref::<WasmBacktrace>();
@@ -66,6 +76,9 @@ fn classify(error: &wasmtime::Error, in_guest: bool, guest: &Guest) -> (FaultKin
             true => (FaultKind::HostCalls, format!("handed the host more than {} bytes", limits::HOST_CALL_BYTES_MAX)),
             false => (FaultKind::OutputSize, format!("answered more than {} bytes", guest.output_bytes())),
         };
+    }
+    if error.is::<NotStarted>() {
+        return (FaultKind::Busy, format!("{NotStarted}: {cause}"));
     }
     match in_guest {
         true => (FaultKind::Trap, cause),

@@ -11,6 +11,7 @@ use tracing::{info, warn};
 use super::bindings::deliver::exports::provost::plugin::deliver as wire_deliver;
 use super::bindings::wit::types as wire;
 use super::call::Call;
+use super::fault::not_started;
 use super::guest::{Guest, Identity, Occasion, Phase};
 use super::load::Loaded;
 use super::status::Record;
@@ -154,7 +155,7 @@ impl PluginHost {
 
         let deadline = call.deadline();
         let answer = deadline.hold(async {
-            let instance = hook.instantiate_async(&mut call.store).await?;
+            let instance = hook.instantiate_async(&mut call.store).await.map_err(not_started)?;
             instance.provost_plugin_before_write().call_review(&mut call.store, &context, &told).await
         });
         let answer = answer.await;
@@ -173,7 +174,7 @@ impl PluginHost {
 
         let deadline = call.deadline();
         let answer = deadline.hold(async {
-            let instance = hook.instantiate_async(&mut call.store).await?;
+            let instance = hook.instantiate_async(&mut call.store).await.map_err(not_started)?;
             let observe = instance.provost_plugin_observe();
             observe.call_observe(&mut call.store, &context, change.sequence, &told).await
         });
@@ -201,7 +202,7 @@ impl PluginHost {
 
         let deadline = call.deadline();
         let answer = deadline.hold(async {
-            let instance = hook.instantiate_async(&mut call.store).await?;
+            let instance = hook.instantiate_async(&mut call.store).await.map_err(not_started)?;
             instance.provost_plugin_deliver().call_deliver(&mut call.store, &context, &told).await
         });
         let answer = answer.await;

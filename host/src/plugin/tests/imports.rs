@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use provost_scim::{Stamp, validate};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
@@ -15,6 +16,7 @@ use crate::plugin::bindings::wit;
 use crate::plugin::engine::Sandbox;
 use crate::plugin::guest::{Guest, Identity, Occasion, Phase};
 use crate::plugin::inspect::Hooks;
+use crate::store::{Store, StoreConfig, Write};
 use wit::directory::Host as _;
 use wit::http::Host as _;
 use wit::log::Host as _;
@@ -296,4 +298,49 @@ async fn log_lines_beyond_the_limit_are_counted_and_not_kept() {
         guest.write(wit::log::Level::Info, "line".into(), Vec::new()).await.unwrap();
     }
     assert_eq!(guest.log_lines, 5);
+}
+
+#[tokio::test]
+async fn state_and_directory_are_the_stores() {
+    let directory = tempfile::tempdir().unwrap();
+    let schemas = Arc::new(Schemas::standard());
+    let config = StoreConfig::new(directory.path(), &schemas);
+    let store = Arc::new(Store::open(&config, schemas.clone()).await.unwrap());
+    let at = jiff::Timestamp::UNIX_EPOCH;
+    for (n, name) in (1..).zip(["ana", "bob", "eve"]) {
+        let stamp = Stamp { id: Uuid::from_u128(n), version: 1, created: at, last_modified: at };
+        let user = Draft { attributes: user_named(name), ..new_user().proposed.unwrap() };
+        store.commit(Write::create(&cx(), validate(user, stamp).unwrap())).await.unwrap();
+    }
+    let backing = Backing::Store { store, schemas };
+    let house = Arc::new(House {
+        sandbox: Sandbox::new(None).unwrap(),
+        backing,
+        outbound: Outbound::new(),
+        clock: Clock::System,
+    });
+
+    let mut guest = guest_in(&house, Phase::After, GRANTED);
+    guest.put("a".into(), b"1".to_vec(), None).await.unwrap().unwrap();
+    let late = guest.compare_and_put("a".into(), None, Some(b"2".to_vec())).await.unwrap();
+    assert!(matches!(late, Err(wit::state::Error::Conflict)));
+    guest.compare_and_put("a".into(), Some(b"1".to_vec()), Some(b"2".to_vec())).await.unwrap().unwrap();
+    assert_eq!(state(&mut guest, "a").await, Some(b"2".to_vec()));
+    assert_eq!(guest.scan("".into(), None, 10).await.unwrap().unwrap(), [("a".to_owned(), b"2".to_vec())]);
+
+    let id = Uuid::from_u128(2).to_string();
+    let bob = wit::directory::Host::get(&mut guest, "User".into(), id).await.unwrap().unwrap().unwrap();
+    assert!(bob.contains("\"bob\"") && !bob.contains("s3cret"), "{bob}");
+
+    let first = guest.find("User".into(), "userName pr".into(), None, 2).await.unwrap().unwrap();
+    let second = guest.find("User".into(), "userName pr".into(), first.next_cursor, 2).await.unwrap().unwrap();
+    assert_eq!((first.resources.len(), second.resources.len(), second.next_cursor), (2, 1, None));
+    let secret = guest.find("User".into(), "password eq \"s3cret\"".into(), None, 2).await.unwrap();
+    assert!(matches!(secret, Err(wit::directory::Error::Invalid(_))));
+}
+
+fn user_named(name: &str) -> Attributes {
+    let mut attributes = new_user().proposed.unwrap().attributes;
+    attributes.insert("userName".into(), json!(name));
+    attributes
 }
