@@ -80,13 +80,14 @@ impl Options {
     }
 }
 
-/// Enqueues a message for this plugin's own `deliver`. Answers its key.
-pub fn enqueue(target: &str, payload: &impl Serialize, options: Options) -> Result<String, Failure> {
+/// Enqueues a message for this plugin's own `deliver`. Its key is settled at the commit:
+/// [`crate::Message::key`].
+pub fn enqueue(target: &str, payload: &impl Serialize, options: Options) -> Result<(), Failure> {
     Ok(host::enqueue(target, serde_json::to_string(payload)?, options)?)
 }
 
-/// Enqueues an HTTP request that the host sends by itself. Answers its key. The request's
-/// timeout is the host's own.
-pub fn enqueue_request(target: &str, request: http::Request, options: Options) -> Result<String, Error> {
+/// Enqueues an HTTP request that the host sends by itself, with the message's key in the header
+/// `Idempotency-Key`. The request's timeout is the host's own.
+pub fn enqueue_request(target: &str, request: http::Request, options: Options) -> Result<(), Error> {
     host::enqueue_request(target, request, options)
 }

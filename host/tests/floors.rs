@@ -27,9 +27,9 @@ const ROOMS: [(&str, &[&str]); 7] = [
     ("SystemTime", &["clock"]),
 ];
 
-/// A plugin's configuration is part of the configuration, and its shape belongs to the plugin
-/// host; the admin door shows requests the way the SCIM door does. Nothing else crosses.
-const CROSSINGS: [(&str, &str); 1] = [("admin", "http")];
+/// The admin door authenticates and logs the way the SCIM door does, and a change is described
+/// with the words of its request. Nothing else crosses.
+const CROSSINGS: [(&str, &str); 2] = [("admin", "http"), ("hook", "context")];
 
 struct Source {
     module: String,

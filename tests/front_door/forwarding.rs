@@ -227,7 +227,7 @@ async fn observers_hear_of_every_commit_in_order_with_old_and_new() {
     let mut receiver = Receiver::start().await;
     let origin = receiver.origin();
     let rest = format!(
-        "config = {{ url = \"{origin}/seen\" }}\n[plugin.grant]\nimports = [\"config\", \"state\", \"http\", \"outbox\"]\n\
+        "config = {{ url = \"{origin}/seen\" }}\n[plugin.grant]\nimports = [\"config\", \"state\", \"http\"]\n\
          http = [{{ origin = \"{origin}\", methods = [\"POST\"], private = true }}]"
     );
     let server = TestServer::start(&plugin(guests::COUNTS_OBSERVED, &rest)).await;
@@ -252,7 +252,7 @@ async fn a_failing_observer_changes_no_answer_and_is_told_again() {
     receiver.answer(503);
     let origin = receiver.origin();
     let rest = format!(
-        "config = {{ url = \"{origin}/seen\" }}\n[plugin.grant]\nimports = [\"config\", \"state\", \"http\", \"outbox\"]\n\
+        "config = {{ url = \"{origin}/seen\" }}\n[plugin.grant]\nimports = [\"config\", \"state\", \"http\"]\n\
          http = [{{ origin = \"{origin}\", methods = [\"POST\"], private = true }}]"
     );
     let server = TestServer::start(&plugin(guests::COUNTS_OBSERVED, &rest)).await;

@@ -212,16 +212,18 @@ pub(crate) fn directory_is_member(group: &str, id: &str) -> Result<bool, directo
     with(|host| Ok(host.members.get(group).is_some_and(|members| members.iter().any(|member| member.id == id))))
 }
 
-pub(crate) fn enqueue(target: &str, payload: String, options: outbox::Options) -> Result<String, outbox::Error> {
-    with(|host| Ok(host.enqueue(target, Some(payload), None, options)))
+pub(crate) fn enqueue(target: &str, payload: String, options: outbox::Options) -> Result<(), outbox::Error> {
+    with(|host| host.enqueue(target, Some(payload), None, options));
+    Ok(())
 }
 
 pub(crate) fn enqueue_request(
     target: &str,
     request: http::Request,
     options: outbox::Options,
-) -> Result<String, outbox::Error> {
-    with(|host| Ok(host.enqueue(target, None, Some(request), options)))
+) -> Result<(), outbox::Error> {
+    with(|host| host.enqueue(target, None, Some(request), options));
+    Ok(())
 }
 
 pub(crate) fn http_send(request: http::Request) -> Result<http::Response, http::Error> {
@@ -239,18 +241,10 @@ impl Host {
         payload: Option<String>,
         request: Option<http::Request>,
         options: outbox::Options,
-    ) -> String {
+    ) {
         self.messages_ever += 1;
         let key = format!("message-{}", self.messages_ever);
         let context = self.context.clone();
-        self.messages.push(Enqueued {
-            key: key.clone(),
-            target: target.to_owned(),
-            payload,
-            request,
-            options,
-            context,
-        });
-        key
+        self.messages.push(Enqueued { key, target: target.to_owned(), payload, request, options, context });
     }
 }

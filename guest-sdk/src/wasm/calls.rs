@@ -68,7 +68,7 @@ pub(crate) fn directory_is_member(group: &str, id: &str) -> Result<bool, directo
     Ok(wit::directory::is_member(group, id)?)
 }
 
-pub(crate) fn enqueue(target: &str, payload: String, options: outbox::Options) -> Result<String, outbox::Error> {
+pub(crate) fn enqueue(target: &str, payload: String, options: outbox::Options) -> Result<(), outbox::Error> {
     Ok(wit::outbox::enqueue(target, &payload, &options.into())?)
 }
 
@@ -76,7 +76,7 @@ pub(crate) fn enqueue_request(
     target: &str,
     request: http::Request,
     options: outbox::Options,
-) -> Result<String, outbox::Error> {
+) -> Result<(), outbox::Error> {
     let request = wit::outbox::Request {
         method: request.method,
         url: request.url,

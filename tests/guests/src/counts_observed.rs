@@ -8,8 +8,6 @@ use provost_sdk::prelude::*;
 struct CountsObserved {
     /// Where each change is posted to by `http`.
     url: Option<String>,
-    /// The outbox target that each change is enqueued to, for `deliver`, which posts to `url`.
-    target: Option<String>,
 }
 
 impl Plugin for CountsObserved {
@@ -32,16 +30,10 @@ impl Plugin for CountsObserved {
             "before": change.current::<Resource>()?,
             "after": change.proposed::<Resource>()?,
         });
-        match (&self.target, &self.url) {
-            (Some(target), _) => outbox::enqueue(target, &seen, outbox::Options::new()).map(drop),
-            (None, Some(url)) => post(url, &change.request_id, &seen),
-            (None, None) => Ok(()),
+        match &self.url {
+            Some(url) => post(url, &change.request_id, &seen),
+            None => Ok(()),
         }
-    }
-
-    fn deliver(&self, message: &Message) -> Result {
-        let Some(url) = &self.url else { return Ok(()) };
-        post(url, &message.key, &message.payload::<Resource>()?)
     }
 }
 
@@ -50,4 +42,4 @@ fn post(url: &str, key: &str, seen: &impl Serialize) -> Result {
     if answer.is_success() { Ok(()) } else { Err(Failure::retryable(format!("answered {}", answer.status))) }
 }
 
-provost_sdk::export!(CountsObserved: observe, deliver);
+provost_sdk::export!(CountsObserved: observe);

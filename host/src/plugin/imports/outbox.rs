@@ -15,7 +15,7 @@ impl wit::outbox::Host for Guest {
         target: String,
         payload: String,
         options: Options,
-    ) -> wasmtime::Result<Result<String, Error>> {
+    ) -> wasmtime::Result<Result<(), Error>> {
         self.enter("outbox.enqueue")?;
         Ok(self.enqueue_payload(target, payload, options))
     }
@@ -25,14 +25,14 @@ impl wit::outbox::Host for Guest {
         target: String,
         request: Request,
         options: Options,
-    ) -> wasmtime::Result<Result<String, Error>> {
+    ) -> wasmtime::Result<Result<(), Error>> {
         self.enter("outbox.enqueue-request")?;
         Ok(self.enqueue_http(target, request, options))
     }
 }
 
 impl Guest {
-    fn enqueue_payload(&mut self, target: String, payload: String, options: Options) -> Result<String, Error> {
+    fn enqueue_payload(&mut self, target: String, payload: String, options: Options) -> Result<(), Error> {
         if !self.identity.hooks.deliver {
             let why = "the plugin does not export `deliver`; it can enqueue requests only";
             return Err(Error::Invalid(why.to_owned()));
@@ -43,7 +43,7 @@ impl Guest {
         self.stage_message(target, Work::Deliver { payload }, Vec::new(), options)
     }
 
-    fn enqueue_http(&mut self, target: String, request: Request, options: Options) -> Result<String, Error> {
+    fn enqueue_http(&mut self, target: String, request: Request, options: Options) -> Result<(), Error> {
         if let Some(credential) = request.credential {
             return Err(Error::Denied(no_secret(&credential)));
         }
@@ -63,7 +63,7 @@ impl Guest {
         work: Work,
         mut headers: Vec<(String, String)>,
         options: Options,
-    ) -> Result<String, Error> {
+    ) -> Result<(), Error> {
         if !self.is(Phase::BeforeWrite) {
             return Err(Error::Invalid("messages can be enqueued in `before-write` only".to_owned()));
         }
@@ -80,7 +80,7 @@ impl Guest {
             return Err(Error::TooLarge);
         }
         self.messages.push(message);
-        Ok(format!("{}-{}-{}", self.occasion.request_id, self.identity.name(), self.messages.len()))
+        Ok(())
     }
 }
 
