@@ -44,7 +44,7 @@ impl Store {
     }
 
     /// One attempt. Nothing comes back when only bookkeeping moved.
-    async fn try_commit(&self, write: &Write, ground: &Ground) -> Result<Option<Stored>, CommitError> {
+    pub(super) async fn try_commit(&self, write: &Write, ground: &Ground) -> Result<Option<Stored>, CommitError> {
         let taken = self.sequences.take(1 + ground.groups.len() as u64);
         let sequence = taken.first();
         let plan = match self.plan(write, ground, sequence) {

@@ -177,8 +177,8 @@ impl Engine for SledEngine {
     }
 
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<Committed, BatchError>> {
-        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
         async move {
+            let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let queue = queue.ok_or_else(closed)?;
             let (answer, answered) = oneshot::channel();
             let sent = queue.send(Job { batch, answer }).await;

@@ -65,6 +65,44 @@ async fn groups_that_hold_each_other_or_themselves_can_be_deleted() {
     fixture.sound().await;
 }
 
+#[tokio::test]
+async fn a_delete_that_a_membership_came_in_between_looks_again() {
+    let fixture = Fixture::new().await;
+    let (ana, team) = (fixture.user("ana").await, fixture.group("team").await);
+    let delete = Write::delete(&fixture.cx, ana.clone());
+    let ground = fixture.store.look(&delete).await.unwrap();
+    let after = fixture.next(&team);
+    let join = fixture.membership(&team, &after, &[&ana], &[]);
+    let joining = fixture.store.look(&join).await.unwrap();
+    fixture.store.commit(join.clone()).await.unwrap();
+
+    // What the delete saw before she joined no longer holds, and what it sees now does.
+    assert_eq!(fixture.store.try_commit(&delete, &ground).await.unwrap(), None);
+    fixture.sound().await;
+    fixture.store.commit(delete).await.unwrap();
+
+    // And who is gone cannot join, whatever was seen before.
+    let stale = fixture.store.try_commit(&join, &joining).await;
+    assert!(matches!(stale, Err(CommitError::Clash)), "{stale:?}");
+    assert!(fixture.store.group_ids_of(REALM, ana.id()).await.unwrap().is_empty());
+    fixture.sound().await;
+}
+
+#[tokio::test]
+async fn somebody_who_is_deleted_while_joining_does_not_join() {
+    let fixture = Fixture::new().await;
+    let (ana, team) = (fixture.user("ana").await, fixture.group("team").await);
+    let join = fixture.membership(&team, &fixture.next(&team), &[&ana], &[]);
+    let joining = fixture.store.look(&join).await.unwrap();
+    fixture.delete(&ana).await.unwrap();
+
+    let outcome = fixture.store.try_commit(&join, &joining).await;
+
+    assert!(matches!(outcome, Err(CommitError::Clash)), "{outcome:?}");
+    assert!(fixture.store.members(REALM, team.id(), None, 9).await.unwrap().is_empty());
+    fixture.sound().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn somebody_added_while_being_deleted_is_nowhere_in_the_end() {
     let fixture = Arc::new(Fixture::new().await);
