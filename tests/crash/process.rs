@@ -2,6 +2,7 @@
 
 use std::process::Stdio;
 
+use provost_tests::guests::forward;
 use provost_tests::server::{self, SCIM_JSON};
 use provost_tests::{Receiver, binary};
 use reqwest::Method;
@@ -32,15 +33,8 @@ attempts_max = 1000000
 backoff_ms_min = 20
 backoff_ms_max = 100
 
-[[plugin]]
-name = "crm"
-plugin = "builtin:forward"
-config = {{ url = "{receiver}/people", target = "crm" }}
-[plugin.grant]
-imports = ["config", "outbox", "http"]
-outbox = ["crm"]
-http = [{{ origin = "{receiver}", methods = ["PUT", "DELETE"], private = true }}]
-"#
+{}"#,
+            forward(receiver)
         );
         std::fs::write(data.path().join("provost.toml"), config).unwrap();
         Self { data }

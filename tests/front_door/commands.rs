@@ -7,6 +7,7 @@ use provost_tests::binary;
 use provost_tests::guests::{self, plugin};
 use provost_tests::server::{TestServer, user};
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _};
 use tokio::process::Command;
 
 async fn provost(data: &Path, arguments: &[&str]) -> Output {
@@ -166,4 +167,67 @@ async fn the_demo_tells_its_whole_story_and_ends() {
     ] {
         assert!(said.contains(scene), "the demo does not show {scene}:\n{said}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_names_requests_and_carries_no_token_no_value_and_no_filter() {
+    const SECRETS: [&str; 5] =
+        ["ana-4711", "hush-4711@example.org", "Deputy-4711", "t0p-s3cret-4711", "provost_forged-4711"];
+    let data = tempfile::TempDir::new().unwrap();
+    provost_tests::server::share_compiled_guests(data.path());
+    let tables = plugin(
+        guests::STAMP,
+        "config = { set = { nickName = \"Deputy-4711\" } }\ngrant = { imports = [\"config\"], write = [\"*\"] }",
+    ) + &plugin(
+        guests::RETURNS_GARBAGE,
+        "on_fault = \"skip\"\nconfig = { kind = \"wrong_type\" }\ngrant = { imports = [\"config\"], write = [\"*\"] }",
+    );
+    std::fs::write(data.path().join("provost.toml"), format!("[server]\nlisten = \"127.0.0.1:0\"\n{tables}")).unwrap();
+    let mut command = Command::new(binary::provost());
+    command
+        .current_dir(data.path())
+        .env("PROVOST__LOG__LEVEL", "provost=trace,hyper=debug,reqwest=debug,sled=debug")
+        .env("PROVOST__LOG__FORMAT", "json");
+    command.args(["--data", data.path().to_str().unwrap(), "serve"]).kill_on_drop(true);
+    let mut child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut lines = tokio::io::BufReader::new(child.stdout.take().unwrap()).lines();
+    let base = loop {
+        let line = lines.next_line().await.unwrap().expect("the server says where it serves");
+        if let Some(base) = line.strip_prefix("serving ") {
+            break base.to_owned();
+        }
+    };
+    let log = tokio::spawn({
+        let mut stderr = child.stderr.take().unwrap();
+        async move {
+            let mut log = String::new();
+            stderr.read_to_string(&mut log).await.map(|_| log)
+        }
+    });
+    let token = std::fs::read_to_string(data.path().join("admin.token")).unwrap().trim().to_owned();
+    let client = provost_tests::server::client();
+    let send = async |request: reqwest::RequestBuilder| request.send().await.unwrap();
+    let mut body = user("ana-4711");
+    body["emails"] = json!([{ "value": "hush-4711@example.org" }]);
+    body["password"] = json!("t0p-s3cret-4711");
+
+    let created = send(client.post(format!("{base}/Users")).bearer_auth(&token).json(&body)).await;
+    let request_id = created.headers()["x-request-id"].to_str().unwrap().to_owned();
+    assert_eq!(created.status(), 201);
+    send(client.post(format!("{base}/Users")).bearer_auth(&token).json(&body)).await;
+    send(client.get(format!("{base}/Users?filter=userName+eq+%22ana-4711%22")).bearer_auth(&token)).await;
+    send(client.get(format!("{base}/Users?filter=userName+like+%22ana-4711%22")).bearer_auth(&token)).await;
+    send(client.get(format!("{base}/Users")).bearer_auth("provost_forged-4711")).await;
+    drop(client);
+
+    let pid = child.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
+    assert!(child.wait().await.unwrap().success(), "a server that is asked to stop ends well");
+    let log = log.await.unwrap().unwrap();
+    assert!(log.contains(&request_id), "the request is not in the log");
+    for secret in SECRETS.into_iter().chain([token.as_str()]) {
+        let line = log.lines().find(|line| line.contains(secret));
+        assert!(line.is_none(), "{secret} stands in the log: {line:?}");
+    }
+    assert!(!data.path().join("admin.address").exists());
 }

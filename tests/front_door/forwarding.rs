@@ -1,25 +1,9 @@
 //! Forwarding: committed with the change, delivered at least once, in order per resource.
 
-use provost_tests::guests::{self, plugin};
+use provost_tests::guests::{self, forward, plugin};
 use provost_tests::receiver::Receiver;
 use provost_tests::server::{TestServer, user};
 use serde_json::{Value, json};
-
-/// The shipped plugin, mirroring to this receiver.
-fn forward(receiver: &Receiver) -> String {
-    let origin = receiver.origin();
-    format!(
-        r#"[[plugin]]
-name = "crm"
-plugin = "builtin:forward"
-config = {{ url = "{origin}/people", target = "crm" }}
-[plugin.grant]
-imports = ["config", "outbox", "http"]
-outbox = ["crm"]
-http = [{{ origin = "{origin}", methods = ["PUT", "DELETE"], private = true }}]
-"#
-    )
-}
 
 fn person(user_name: &str, external_id: &str) -> Value {
     let mut body = user(user_name);
@@ -30,7 +14,7 @@ fn person(user_name: &str, external_id: &str) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn story_a_every_change_is_mirrored_by_external_id() {
     let mut receiver = Receiver::start().await;
-    let server = TestServer::start(&forward(&receiver)).await;
+    let server = TestServer::start(&forward(&receiver.origin())).await;
 
     let id = server.post("/Users", person("ana", "hr 1")).await.expect(201).id();
     let put = receiver.next().await;
@@ -55,7 +39,7 @@ async fn story_a_every_change_is_mirrored_by_external_id() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_committed_while_the_receiver_was_down_arrives_in_order_when_it_is_back() {
     let mut receiver = Receiver::start().await;
-    let server = TestServer::start(&forward(&receiver)).await;
+    let server = TestServer::start(&forward(&receiver.origin())).await;
     receiver.go_down().await;
 
     let id = server.post("/Users", person("ana", "hr-1")).await.expect(201).id();
@@ -80,7 +64,7 @@ async fn what_was_committed_while_the_receiver_was_down_arrives_in_order_when_it
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_survive_a_restart_under_the_same_key() {
     let mut receiver = Receiver::start().await;
-    let server = TestServer::start(&forward(&receiver)).await;
+    let server = TestServer::start(&forward(&receiver.origin())).await;
     receiver.go_down().await;
     server.post("/Users", person("ana", "hr-1")).await.expect(201);
     let key = server.outbox().await[0]["idempotencyKey"].clone();
@@ -95,7 +79,7 @@ async fn messages_survive_a_restart_under_the_same_key() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hopeless_message_is_parked_and_holds_its_resource_until_an_operator_speaks() {
     let mut receiver = Receiver::start().await;
-    let server = TestServer::start(&forward(&receiver)).await;
+    let server = TestServer::start(&forward(&receiver.origin())).await;
     receiver.answer(422);
     let id = server.post("/Users", person("ana", "hr-1")).await.expect(201).id();
     receiver.next().await;
@@ -121,7 +105,7 @@ async fn a_hopeless_message_is_parked_and_holds_its_resource_until_an_operator_s
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dropped_message_is_given_up_and_the_next_one_goes() {
     let mut receiver = Receiver::start().await;
-    let server = TestServer::start(&forward(&receiver)).await;
+    let server = TestServer::start(&forward(&receiver.origin())).await;
     receiver.answer(400);
     let id = server.post("/Users", person("ana", "hr-1")).await.expect(201).id();
     receiver.next().await;

@@ -10,3 +10,18 @@ pub fn plugin(component: &str, rest: &str) -> String {
     let name = name.to_str().expect("guests have plain names").replace('_', "-");
     format!("[[plugin]]\nname = \"{name}\"\nplugin = \"{component}\"\n{rest}\n")
 }
+
+/// The shipped `forward` plugin under the name `crm`, mirroring people to this origin.
+pub fn forward(origin: &str) -> String {
+    format!(
+        r#"[[plugin]]
+name = "crm"
+plugin = "builtin:forward"
+config = {{ url = "{origin}/people", target = "crm" }}
+[plugin.grant]
+imports = ["config", "outbox", "http"]
+outbox = ["crm"]
+http = [{{ origin = "{origin}", methods = ["PUT", "DELETE"], private = true }}]
+"#
+    )
+}

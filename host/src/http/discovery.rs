@@ -3,11 +3,11 @@
 //! Readable without a credential (RFC 7643 section 5): they tell what the server speaks and
 //! nothing about anybody. A filter is refused, so that no client believes it was applied.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use provost_scim::discovery::{self, Facts};
 use provost_scim::message::ListResponse;
 
-use super::extract::Parameters;
+use super::extract::{Parameters, Segment};
 use super::respond::Message;
 use super::{Api, HttpError};
 use crate::limits::PAGE_RESOURCES_DEFAULT;
@@ -36,7 +36,7 @@ pub async fn resource_types(State(api): State<Api>, parameters: Parameters) -> R
 /// `GET /ResourceTypes/{name}`
 pub async fn resource_type(
     State(api): State<Api>,
-    Path(name): Path<String>,
+    Segment(name): Segment,
     parameters: Parameters,
 ) -> Result<Message, HttpError> {
     unfiltered(&parameters)?;
@@ -56,7 +56,7 @@ pub async fn schemas(State(api): State<Api>, parameters: Parameters) -> Result<M
 /// `GET /Schemas/{urn}`; the URN in any letter case (checklist S-1.15).
 pub async fn schema(
     State(api): State<Api>,
-    Path(urn): Path<String>,
+    Segment(urn): Segment,
     parameters: Parameters,
 ) -> Result<Message, HttpError> {
     unfiltered(&parameters)?;

@@ -12,13 +12,12 @@ use axum::http::{HeaderMap, header};
 use provost_scim::version::EntityTags;
 use provost_scim::{Invalid, Leniency, Projection, ResourceType, message, resource};
 use serde_json::Value;
-use uuid::Uuid;
 
 use super::{Api, HttpError};
 use crate::access;
 use crate::clock::Clock;
 use crate::context::{Actor, Realm, RequestContext};
-use crate::pipeline::{Precondition, Search};
+use crate::pipeline::{At, Precondition, Search};
 use crate::store::Store;
 
 /// How long a client may take to send a body.
@@ -71,33 +70,40 @@ impl FromRequestParts<Api> for Of {
     }
 }
 
-/// The id in the path. One that cannot be an id names nothing: 404 (checklist S-5.6).
-pub struct Id(pub Uuid);
+/// The segment behind the endpoint. One that is no text names nothing: 404.
+pub struct Segment(pub String);
 
-impl FromRequestParts<Api> for Id {
+impl FromRequestParts<Api> for Segment {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, HttpError> {
+        let segment = Path::<String>::from_request_parts(parts, api).await;
+        segment.map(|Path(text)| Self(text)).map_err(|_| HttpError::NoSuchEndpoint)
+    }
+}
+
+/// The resource that the path names, in the state that `If-Match` and `If-None-Match` ask for. An
+/// id that cannot be one names nothing: 404 (checklist S-5.6).
+pub struct Addressed(pub At);
+
+impl FromRequestParts<Api> for Addressed {
     type Rejection = HttpError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, HttpError> {
         let Of(resource_type) = Of::from_request_parts(parts, api).await?;
-        let missing = || HttpError::NoSuchResource { resource_type: resource_type.name.clone() };
-        let Path(text) = Path::<String>::from_request_parts(parts, api).await.map_err(|_| missing())?;
-        resource::parse_id(&text).map(Self).ok_or_else(missing)
+        let Segment(text) = Segment::from_request_parts(parts, api).await?;
+        let id = resource::parse_id(&text)
+            .ok_or_else(|| HttpError::NoSuchResource { resource_type: resource_type.name.clone() })?;
+        Ok(Self(At { resource_type, id, precondition: precondition(&parts.headers) }))
     }
 }
 
-/// `If-Match` and `If-None-Match`.
-pub struct Conditions(pub Precondition);
-
-impl FromRequestParts<Api> for Conditions {
-    type Rejection = HttpError;
-
-    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, HttpError> {
-        let tags = |name: header::HeaderName| {
-            let lines: Vec<_> = parts.headers.get_all(name).iter().filter_map(|v| v.to_str().ok()).collect();
-            if lines.is_empty() { None } else { Some(EntityTags::parse(&lines.join(","))) }
-        };
-        Ok(Self(Precondition { if_match: tags(header::IF_MATCH), if_none_match: tags(header::IF_NONE_MATCH) }))
-    }
+fn precondition(headers: &HeaderMap) -> Precondition {
+    let tags = |name: header::HeaderName| {
+        let lines: Vec<_> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+        if lines.is_empty() { None } else { Some(EntityTags::parse(&lines.join(","))) }
+    };
+    Precondition { if_match: tags(header::IF_MATCH), if_none_match: tags(header::IF_NONE_MATCH) }
 }
 
 /// The query string, decoded once; unknown parameters are ignored (checklist S-1.8).

@@ -5,10 +5,10 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use provost_scim::message::ListResponse;
 
-use super::extract::{Caller, Conditions, Id, Of, Parameters, ScimBody};
+use super::extract::{Addressed, Caller, Of, Parameters, ScimBody};
 use super::respond::{Created, Message, NotModified, Shown};
 use super::{Api, HttpError};
-use crate::pipeline::WriteError;
+use crate::pipeline::{At, WriteError};
 
 /// `POST /Users`
 pub async fn create(
@@ -26,9 +26,7 @@ pub async fn create(
 pub async fn read(
     State(api): State<Api>,
     Caller(cx): Caller,
-    Of(resource_type): Of,
-    Id(id): Id,
-    Conditions(precondition): Conditions,
+    Addressed(At { resource_type, id, precondition }): Addressed,
     parameters: Parameters,
 ) -> Result<Response, HttpError> {
     let answer = api.pipeline.get(&cx, &resource_type, id, &parameters.projection(api.leniency())?).await?;
@@ -63,14 +61,11 @@ pub async fn list(
 pub async fn replace(
     State(api): State<Api>,
     Caller(cx): Caller,
-    Of(resource_type): Of,
-    Id(id): Id,
-    Conditions(precondition): Conditions,
+    Addressed(at): Addressed,
     parameters: Parameters,
     ScimBody(body): ScimBody,
 ) -> Result<Shown, HttpError> {
-    let projection = parameters.projection(api.leniency())?;
-    let answer = api.pipeline.replace(&cx, &resource_type, id, &precondition, body, &projection).await?;
+    let answer = api.pipeline.replace(&cx, &at, body, &parameters.projection(api.leniency())?).await?;
     Ok(Shown(answer))
 }
 
@@ -78,14 +73,11 @@ pub async fn replace(
 pub async fn patch(
     State(api): State<Api>,
     Caller(cx): Caller,
-    Of(resource_type): Of,
-    Id(id): Id,
-    Conditions(precondition): Conditions,
+    Addressed(at): Addressed,
     parameters: Parameters,
     ScimBody(body): ScimBody,
 ) -> Result<Shown, HttpError> {
-    let projection = parameters.projection(api.leniency())?;
-    let answer = api.pipeline.patch(&cx, &resource_type, id, &precondition, body, &projection).await?;
+    let answer = api.pipeline.patch(&cx, &at, body, &parameters.projection(api.leniency())?).await?;
     Ok(Shown(answer))
 }
 
@@ -93,10 +85,8 @@ pub async fn patch(
 pub async fn delete(
     State(api): State<Api>,
     Caller(cx): Caller,
-    Of(resource_type): Of,
-    Id(id): Id,
-    Conditions(precondition): Conditions,
+    Addressed(at): Addressed,
 ) -> Result<StatusCode, HttpError> {
-    api.pipeline.delete(&cx, &resource_type, id, &precondition).await?;
+    api.pipeline.delete(&cx, &at).await?;
     Ok(StatusCode::NO_CONTENT)
 }

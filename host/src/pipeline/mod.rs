@@ -21,7 +21,7 @@ use provost_scim::{Attributes, Leniency, Schemas};
 
 pub use error::{ReadError, WriteError};
 pub use read::{Listed, Search};
-pub use write::Precondition;
+pub use write::{At, Precondition};
 
 use crate::hook::Hooks;
 use crate::store::Store;

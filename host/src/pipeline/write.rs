@@ -28,6 +28,17 @@ pub struct Precondition {
     pub if_none_match: Option<EntityTags>,
 }
 
+/// Which resource a write means, and in which state.
+#[derive(Debug, Clone)]
+pub struct At {
+    /// Its type.
+    pub resource_type: Arc<ResourceType>,
+    /// Its id.
+    pub id: Uuid,
+    /// What must be true of its version.
+    pub precondition: Precondition,
+}
+
 impl Precondition {
     fn check(&self, current: &Resource) -> Result<(), WriteError> {
         let version = current.version();
@@ -78,17 +89,15 @@ impl Pipeline {
     pub async fn replace(
         &self,
         cx: &RequestContext,
-        resource_type: &Arc<ResourceType>,
-        id: Uuid,
-        precondition: &Precondition,
+        at: &At,
         body: Value,
         projection: &Projection,
     ) -> Result<Answer, WriteError> {
         access::allow(cx, Action::Write)?;
 
-        let mut turn = self.turns.take(id).await;
+        let mut turn = self.turns.take(at.id).await;
         loop {
-            match self.try_replace(cx, resource_type, id, precondition, body.clone(), turn.attempt()).await {
+            match self.try_replace(cx, at, body.clone(), turn.attempt()).await {
                 Err(WriteError::Clash) => turn.again().await?,
                 stored => return self.answer(cx, stored?, projection).await,
             }
@@ -98,19 +107,15 @@ impl Pipeline {
     async fn try_replace(
         &self,
         cx: &RequestContext,
-        resource_type: &Arc<ResourceType>,
-        id: Uuid,
-        precondition: &Precondition,
+        at: &At,
         body: Value,
         attempt: u32,
     ) -> Result<Resource, WriteError> {
-        let current = self.current(cx, resource_type, id).await?;
-        precondition.check(&current)?;
+        let current = self.current(cx, at).await?;
         let asked = check::replace(&current, body, &self.settings.leniency)?;
         let stamp = next(cx, &current);
-        let proposal =
-            Proposal { operation: Operation::Replace, current: Some(current), asked, operations: None, stamp, attempt };
-        self.settle(cx, proposal).await
+        let operation = Operation::Replace;
+        self.settle(cx, Proposal { operation, current: Some(current), asked, operations: None, stamp, attempt }).await
     }
 
     /// Modifies a resource (RFC 7644 section 3.5.2).
@@ -120,18 +125,16 @@ impl Pipeline {
     pub async fn patch(
         &self,
         cx: &RequestContext,
-        resource_type: &Arc<ResourceType>,
-        id: Uuid,
-        precondition: &Precondition,
+        at: &At,
         body: Value,
         projection: &Projection,
     ) -> Result<Answer, WriteError> {
         access::allow(cx, Action::Write)?;
 
         let operations = PatchRequest::parse(body, &self.settings.leniency)?;
-        let mut turn = self.turns.take(id).await;
+        let mut turn = self.turns.take(at.id).await;
         loop {
-            match self.try_patch(cx, resource_type, id, precondition, &operations, turn.attempt()).await {
+            match self.try_patch(cx, at, &operations, turn.attempt()).await {
                 Err(WriteError::Clash) => turn.again().await?,
                 stored => return self.answer(cx, stored?, projection).await,
             }
@@ -141,62 +144,44 @@ impl Pipeline {
     async fn try_patch(
         &self,
         cx: &RequestContext,
-        resource_type: &Arc<ResourceType>,
-        id: Uuid,
-        precondition: &Precondition,
+        at: &At,
         operations: &[patch::Operation],
         attempt: u32,
     ) -> Result<Resource, WriteError> {
-        let current = self.current(cx, resource_type, id).await?;
-        precondition.check(&current)?;
+        let current = self.current(cx, at).await?;
         let asked = patch::apply(current.to_draft(), Some(&current), operations, &self.settings.leniency)?;
         let stamp = next(cx, &current);
-        let operations = Some(patch::normalised(operations, resource_type));
-        let proposal =
-            Proposal { operation: Operation::Patch, current: Some(current), asked, operations, stamp, attempt };
-        self.settle(cx, proposal).await
+        let operations = Some(patch::normalised(operations, &at.resource_type));
+        let operation = Operation::Patch;
+        self.settle(cx, Proposal { operation, current: Some(current), asked, operations, stamp, attempt }).await
     }
 
     /// Deletes a resource, and with it every membership it had (RFC 7644 section 3.6).
     ///
     /// # Errors
     /// Nothing is deleted, sent or remembered when this fails.
-    pub async fn delete(
-        &self,
-        cx: &RequestContext,
-        resource_type: &Arc<ResourceType>,
-        id: Uuid,
-        precondition: &Precondition,
-    ) -> Result<(), WriteError> {
+    pub async fn delete(&self, cx: &RequestContext, at: &At) -> Result<(), WriteError> {
         access::allow(cx, Action::Write)?;
 
-        let mut turn = self.turns.take(id).await;
+        let mut turn = self.turns.take(at.id).await;
         loop {
-            match self.try_delete(cx, resource_type, id, precondition, turn.attempt()).await {
+            match self.try_delete(cx, at, turn.attempt()).await {
                 Err(WriteError::Clash) => turn.again().await?,
                 deleted => return deleted,
             }
         }
     }
 
-    async fn try_delete(
-        &self,
-        cx: &RequestContext,
-        resource_type: &Arc<ResourceType>,
-        id: Uuid,
-        precondition: &Precondition,
-        attempt: u32,
-    ) -> Result<(), WriteError> {
-        let current = self.current(cx, resource_type, id).await?;
-        precondition.check(&current)?;
-        let total_before = match resource_type.has_members {
-            true => self.store.member_count(cx.realm, id).await?,
+    async fn try_delete(&self, cx: &RequestContext, at: &At, attempt: u32) -> Result<(), WriteError> {
+        let current = self.current(cx, at).await?;
+        let total_before = match at.resource_type.has_members {
+            true => self.store.member_count(cx.realm, at.id).await?,
             false => 0,
         };
         let change = Change {
             operation: Operation::Delete,
-            resource_type: resource_type.name.clone(),
-            id,
+            resource_type: at.resource_type.name.clone(),
+            id: at.id,
             current: Some(current),
             proposed: None,
             operations: None,
@@ -274,14 +259,12 @@ impl Pipeline {
         }
     }
 
-    async fn current(
-        &self,
-        cx: &RequestContext,
-        resource_type: &Arc<ResourceType>,
-        id: Uuid,
-    ) -> Result<Resource, WriteError> {
-        let current = self.store.get(cx.realm, resource_type, id).await?;
-        current.ok_or_else(|| WriteError::NotFound { resource_type: resource_type.name.clone() })
+    /// The resource as it is now, if the precondition lets the write go on.
+    async fn current(&self, cx: &RequestContext, at: &At) -> Result<Resource, WriteError> {
+        let current = self.store.get(cx.realm, &at.resource_type, at.id).await?;
+        let current = current.ok_or_else(|| WriteError::NotFound { resource_type: at.resource_type.name.clone() })?;
+        at.precondition.check(&current)?;
+        Ok(current)
     }
 
     async fn answer(
