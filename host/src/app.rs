@@ -133,7 +133,7 @@ impl App {
             clock: clock.clone(),
             base_path: config.server.base_path.as_str().into(),
             body_bytes_max: config.server.body_bytes_max,
-            health: health(plugins.clone()),
+            health: health(plugins.clone(), store.clone()),
         };
         let desk = Arc::new(Desk::serving(store.clone(), clock.clone(), plugins.clone(), delivery.clone()));
         let keep_days = Some(config.store.keep_days).filter(|days| *days > 0);
@@ -224,8 +224,9 @@ fn write_file(data: &Path, name: &str, text: &str) -> Result<(), StartError> {
     fs::rename(&new, &file).map_err(failed)
 }
 
-fn health(plugins: Arc<PluginHost>) -> Arc<dyn Fn() -> Health + Send + Sync> {
+fn health(plugins: Arc<PluginHost>, store: Arc<Store>) -> Arc<dyn Fn() -> Health + Send + Sync> {
     Arc::new(move || {
+        let stopped = store.has_stopped().then(|| "the store takes no more changes; restart the server".to_owned());
         // The reason may name files: that is for operators, and /health is for anybody.
         let reasons = plugins.statuses().into_iter().filter_map(|status| match status.state {
             PluginState::Quarantined { .. } => {
@@ -233,6 +234,6 @@ fn health(plugins: Arc<PluginHost>) -> Arc<dyn Fn() -> Health + Send + Sync> {
             }
             PluginState::Ready | PluginState::Disabled => None,
         });
-        Health { degraded: reasons.collect() }
+        Health { degraded: stopped.into_iter().chain(reasons).collect() }
     })
 }

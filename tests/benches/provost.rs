@@ -15,38 +15,9 @@ use provost::hook::{Change, Hooks as _, MembershipChange, Operation};
 use provost::plugin::{PluginConfig, PluginHost};
 use provost_scim::{Leniency, Projection, Schemas, check};
 use provost_tests::guests::{self, plugin};
-use provost_tests::server::{self, TestServer, administrator};
-use serde_json::{Value, json};
+use provost_tests::server::{self, TestServer, administrator, person};
+use serde_json::Value;
 use tokio::runtime::Runtime;
-
-/// A user of about 1 KB.
-fn person(name: &str) -> Value {
-    json!({
-        "schemas": [
-            "urn:ietf:params:scim:schemas:core:2.0:User",
-            "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
-        ],
-        "userName": name,
-        "externalId": format!("hr-{name}"),
-        "name": { "givenName": "Ana", "familyName": "López García", "formatted": "Ana López García" },
-        "displayName": "Ana López García",
-        "title": "Head of Research and Development",
-        "active": true,
-        "preferredLanguage": "es-ES",
-        "timezone": "Europe/Madrid",
-        "emails": [
-            { "value": format!("{name}@example.org"), "type": "work", "primary": true },
-            { "value": format!("{name}@home.example"), "type": "home" }
-        ],
-        "phoneNumbers": [{ "value": "tel:+34-91-555-0123", "type": "work" }],
-        "addresses": [{
-            "type": "work", "streetAddress": "Calle Mayor 1", "locality": "Madrid", "postalCode": "28013", "country": "ES"
-        }],
-        "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User": {
-            "employeeNumber": "100123", "department": "Research", "costCenter": "4711", "organization": "Example"
-        }
-    })
-}
 
 fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime")

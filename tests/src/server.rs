@@ -237,8 +237,42 @@ pub fn patch(operations: Value) -> Value {
     json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": operations })
 }
 
-/// Makes many users through the pipeline, which is what the front door does with each body.
+/// A user of about 1 KB.
+pub fn person(name: &str) -> Value {
+    json!({
+        "schemas": [
+            "urn:ietf:params:scim:schemas:core:2.0:User",
+            "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+        ],
+        "userName": name,
+        "externalId": format!("hr-{name}"),
+        "name": { "givenName": "Ana", "familyName": "López García", "formatted": "Ana López García" },
+        "displayName": "Ana López García",
+        "title": "Head of Research and Development",
+        "active": true,
+        "preferredLanguage": "es-ES",
+        "timezone": "Europe/Madrid",
+        "emails": [
+            { "value": format!("{name}@example.org"), "type": "work", "primary": true },
+            { "value": format!("{name}@home.example"), "type": "home" }
+        ],
+        "phoneNumbers": [{ "value": "tel:+34-91-555-0123", "type": "work" }],
+        "addresses": [{
+            "type": "work", "streetAddress": "Calle Mayor 1", "locality": "Madrid", "postalCode": "28013", "country": "ES"
+        }],
+        "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User": {
+            "employeeNumber": "100123", "department": "Research", "costCenter": "4711", "organization": "Example"
+        }
+    })
+}
+
+/// Makes many small users through the pipeline, which is what the front door does with each body.
 pub async fn crowd(server: &TestServer, size: usize) -> Vec<uuid::Uuid> {
+    crowd_of(server, size, user).await
+}
+
+/// The same, of bodies made from each name.
+pub async fn crowd_of(server: &TestServer, size: usize, body: impl Fn(&str) -> Value) -> Vec<uuid::Uuid> {
     use futures::StreamExt as _;
 
     let users = server.app.pipeline.schemas().resource_type("User").expect("User is standard").clone();
@@ -246,8 +280,8 @@ pub async fn crowd(server: &TestServer, size: usize) -> Vec<uuid::Uuid> {
     let projection = provost_scim::Projection::default();
     let made = futures::stream::iter(0..size).map(|n| {
         let (cx, users, projection) = (&cx, &users, &projection);
+        let body = body(&format!("member-{n}"));
         async move {
-            let body = user(&format!("member-{n}"));
             let answer = server.app.pipeline.create(cx, users, body, projection).await.expect("a plain create");
             answer.document["id"].as_str().and_then(|id| id.parse::<uuid::Uuid>().ok()).expect("an id")
         }

@@ -32,6 +32,8 @@ struct Waiting {
     key: OutboxKey,
     not_before: Timestamp,
     parked: bool,
+    /// An operator redrove it while its failed attempt was still being noted.
+    redriven: bool,
 }
 
 /// All lanes, and which of their heads may go.
@@ -46,7 +48,8 @@ impl Lanes {
     /// A message joins the end of its lane.
     pub(super) fn join(&mut self, row: &OutboxRow) {
         let lane = Lane::of(&row.message);
-        let waiting = Waiting { key: row.key, not_before: row.not_before, parked: row.parked.is_some() };
+        let (key, not_before, parked) = (row.key, row.not_before, row.parked.is_some());
+        let waiting = Waiting { key, not_before, parked, redriven: false };
         let queue = self.lanes.entry(lane).or_default();
         queue.push_back(waiting);
         if queue.len() == 1 {
@@ -84,25 +87,27 @@ impl Lanes {
     /// The head stays and waits until `not_before`.
     pub(super) fn again(&mut self, lane: Lane, not_before: Timestamp) {
         if let Some(head) = self.lanes.get_mut(&lane).and_then(VecDeque::front_mut) {
-            head.not_before = not_before;
-            head.parked = false;
+            (head.not_before, head.parked, head.redriven) = (not_before, false, false);
             self.schedule(lane);
         }
     }
 
-    /// The head stays and holds its lane until an operator speaks.
-    pub(super) fn park(&mut self, lane: Lane) {
-        if let Some(head) = self.lanes.get_mut(&lane).and_then(VecDeque::front_mut) {
-            head.parked = true;
+    /// The head stays and holds its lane until an operator speaks, or has spoken already.
+    pub(super) fn park(&mut self, lane: Lane, now: Timestamp) {
+        let Some(head) = self.lanes.get_mut(&lane).and_then(VecDeque::front_mut) else { return };
+        head.parked = true;
+        if head.redriven {
+            self.again(lane, now);
         }
     }
 
-    /// An operator redrove a message: if it is a parked head, it goes at once.
+    /// An operator redrove a message: if it is a parked head, it goes at once; if it is about to be
+    /// parked, it goes then.
     pub(super) fn redrive(&mut self, lane: Lane, key: OutboxKey, now: Timestamp) {
-        if let Some(head) = self.lanes.get(&lane).and_then(|q| q.front())
-            && head.key == key
-            && head.parked
-        {
+        let head = self.lanes.get_mut(&lane).and_then(VecDeque::front_mut);
+        let Some(head) = head.filter(|head| head.key == key) else { return };
+        head.redriven = true;
+        if head.parked {
             self.again(lane, now);
         }
     }
@@ -128,5 +133,124 @@ impl Lanes {
         {
             self.due.insert((head.not_before, head.key), lane);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::context::{Actor, Realm};
+    use crate::hook::{Cause, Operation, PluginName, Work};
+
+    /// A waiting message of this sequence about this resource, due at this second.
+    fn row(sequence: u64, resource: u128, second: i64) -> OutboxRow {
+        let actor = Actor { subject: "test".to_owned(), client: None, scopes: Vec::new() };
+        OutboxRow {
+            key: OutboxKey { realm: Realm::DEFAULT, sequence, index: 0 },
+            message: Message {
+                key: format!("key-{sequence}"),
+                plugin: PluginName::from("crm"),
+                target: "crm".to_owned(),
+                work: Work::Observe,
+                headers: Vec::new(),
+                cause: Cause {
+                    sequence,
+                    request_id: "r".to_owned(),
+                    actor,
+                    operation: Operation::Patch,
+                    resource_type: "User".to_owned(),
+                    id: Uuid::from_u128(resource),
+                    version: 1,
+                    at_ms: 0,
+                },
+            },
+            attempts: 0,
+            not_before: at(second),
+            parked: None,
+            last_error: None,
+        }
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn lanes(rows: &[OutboxRow]) -> Lanes {
+        let mut lanes = Lanes::default();
+        rows.iter().for_each(|row| lanes.join(row));
+        lanes
+    }
+
+    /// The sequences that go at this second, in order.
+    fn due(lanes: &mut Lanes, second: i64) -> Vec<u64> {
+        std::iter::from_fn(|| lanes.take_due(at(second))).map(|(_, key)| key.sequence).collect()
+    }
+
+    #[test]
+    fn a_lane_sends_one_message_at_a_time_and_lanes_do_not_wait_for_each_other() {
+        let (first, other, second) = (row(1, 7, 0), row(2, 8, 0), row(3, 7, 0));
+        let mut lanes = lanes(&[first.clone(), other, second]);
+
+        assert_eq!(due(&mut lanes, 0), [1, 2]);
+        assert_eq!(due(&mut lanes, 0), [] as [u64; 0]);
+        lanes.done(Lane::of(&first.message));
+        assert_eq!(due(&mut lanes, 0), [3]);
+    }
+
+    #[test]
+    fn a_message_that_waits_longer_holds_the_later_ones_of_its_lane() {
+        let mut lanes = lanes(&[row(1, 7, 10), row(2, 7, 0)]);
+
+        assert_eq!(due(&mut lanes, 9), [] as [u64; 0]);
+        assert_eq!(lanes.next_due(), Some(at(10)));
+        assert_eq!(due(&mut lanes, 10), [1]);
+    }
+
+    #[test]
+    fn a_parked_head_holds_its_lane_until_it_is_redriven_or_dropped() {
+        let rows = [row(1, 7, 0), row(2, 7, 0), row(3, 7, 0)];
+        let lane = Lane::of(&rows[0].message);
+        let mut lanes = lanes(&rows);
+        due(&mut lanes, 0);
+
+        lanes.park(lane, at(1));
+        assert_eq!(due(&mut lanes, 99), [] as [u64; 0]);
+        lanes.redrive(lane, rows[0].key, at(1));
+        assert_eq!(due(&mut lanes, 1), [1]);
+
+        lanes.park(lane, at(2));
+        lanes.drop_message(lane, rows[0].key);
+        assert_eq!(due(&mut lanes, 2), [2]);
+    }
+
+    #[test]
+    fn a_redrive_that_comes_before_the_parking_is_noted_is_not_lost() {
+        let rows = [row(1, 7, 0)];
+        let lane = Lane::of(&rows[0].message);
+        let mut lanes = lanes(&rows);
+        due(&mut lanes, 0);
+
+        lanes.redrive(lane, rows[0].key, at(1));
+        lanes.park(lane, at(1));
+
+        assert_eq!(due(&mut lanes, 1), [1]);
+    }
+
+    #[test]
+    fn a_dropped_message_in_the_middle_leaves_the_order_of_the_others() {
+        let rows = [row(1, 7, 0), row(2, 7, 0), row(3, 7, 0)];
+        let lane = Lane::of(&rows[0].message);
+        let mut lanes = lanes(&rows);
+        assert_eq!(due(&mut lanes, 0), [1]);
+
+        lanes.drop_message(lane, rows[1].key);
+        // Under way: its own delivery tells when it is over.
+        lanes.drop_message(lane, rows[0].key);
+        assert_eq!(due(&mut lanes, 0), [] as [u64; 0]);
+        lanes.done(lane);
+
+        assert_eq!(due(&mut lanes, 0), [3]);
     }
 }

@@ -223,7 +223,7 @@ impl Worker {
         match ended {
             Ok((lane, Outcome::Done)) => self.lanes.done(lane),
             Ok((lane, Outcome::Again(at))) => self.lanes.again(lane, at),
-            Ok((lane, Outcome::Parked)) => self.lanes.park(lane),
+            Ok((lane, Outcome::Parked)) => self.lanes.park(lane, self.clock.now()),
             // The row is still there; its lane rests until the next start.
             Err(error) => error!(%error, "a delivery broke off"),
         }
@@ -280,7 +280,9 @@ impl One {
         let (plugin, target) = (&message.plugin, &message.target);
         let hopeless = matches!(trouble, Trouble::Error { retryable: false, .. });
         if hopeless || attempts >= self.patience.attempts_max {
-            self.store.outbox_park(row.key, attempts, trouble.to_string()).await?;
+            if !self.store.outbox_park(row.key, attempts, trouble.to_string()).await? {
+                return Ok(Outcome::Done); // An operator dropped it meanwhile.
+            }
             warn!(
                 plugin.name = %plugin, target, outbox.key = %row.key, attempts, %trouble,
                 "message {} is parked; `provost outbox redrive {}` tries it again", row.key, row.key
@@ -288,7 +290,9 @@ impl One {
             return Ok(Outcome::Parked);
         }
         let not_before = self.clock.now() + self.patience.backoff(attempts, rand::rng().random());
-        self.store.outbox_failed(row.key, attempts, not_before, trouble.to_string()).await?;
+        if !self.store.outbox_failed(row.key, attempts, not_before, trouble.to_string()).await? {
+            return Ok(Outcome::Done); // An operator dropped it meanwhile.
+        }
         info!(
             plugin.name = %plugin, target, outbox.key = %row.key, attempts, %trouble,
             "message {} was not delivered; it is tried again", row.key

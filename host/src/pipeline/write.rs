@@ -214,7 +214,11 @@ impl Pipeline {
         let outcome = reviewed.change.proposed.clone().expect("only a delete proposes nothing, and this is none");
         let resource = validate(outcome, stamp)?;
         match &reviewed.change.current {
-            Some(current) if unchanged(current, &resource, &reviewed.change.membership) => Ok(current.clone()),
+            Some(current) if unchanged(current, &resource, &reviewed.change.membership) => {
+                // Somebody may have made this very change a moment ago: it is acknowledged here too.
+                self.store.barrier().await?;
+                Ok(current.clone())
+            }
             _ => {
                 self.commit(cx, reviewed, Some(resource.clone())).await?;
                 Ok(resource)

@@ -5,7 +5,7 @@
 //! that was acknowledged is on disk, whole; one that was not has either happened whole or left
 //! nothing behind.
 //!
-//! There is one engine today (`sled`). [`conformance`](super::conformance) is what the next one
+//! There is one engine today (`sled`). The suite in `conformance.rs` is what the next one
 //! must pass.
 
 use std::fmt;
@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::future::BoxFuture;
 
-/// A key, made in [`super::keys`] and nowhere else.
+/// A key, made in `keys.rs` and nowhere else.
 pub type Key = Vec<u8>;
 
 /// A value.
@@ -297,6 +297,9 @@ pub trait Engine: Send + Sync + 'static {
 
     /// The read counters.
     fn reads(&self) -> &Reads;
+
+    /// Whether the engine failed once and takes nothing more.
+    fn has_stopped(&self) -> bool;
 
     /// Waits for what is under way, and lets go of the files. Later calls fail.
     fn close(&self) -> BoxFuture<'_, ()>;

@@ -9,8 +9,8 @@
 //! Reads are of single moments: a page of a list may show one resource before a change and the
 //! next after another. What a read shows may not be on disk yet; what was acknowledged is.
 //!
-//! The layers, from below: an [`Engine`] (ordered keys, atomic batches), [`keys`] and [`records`]
-//! (bytes), [`catalog`] (which attributes are indexed), and above them what the rest of the server
+//! The layers, from below: an [`Engine`] (ordered keys, atomic batches), `keys` and `records`
+//! (bytes), `catalog` (which attributes are indexed), and above them what the rest of the server
 //! calls. No file but `sled.rs` knows which database it is.
 
 mod catalog;
@@ -194,6 +194,25 @@ impl Store {
     /// Waits for what is under way, and lets go of the files. Later calls fail.
     pub async fn close(&self) {
         self.engine.close().await;
+    }
+
+    /// Returns once everything that a read has shown until now is on disk. For an answer that
+    /// acknowledges what somebody else has just changed.
+    ///
+    /// # Errors
+    /// When it cannot be made durable.
+    pub async fn barrier(&self) -> Result<(), StoreError> {
+        match self.engine.commit(Batch::default()).await {
+            Ok(_) => Ok(()),
+            Err(BatchError::Failed(error)) => Err(error.into()),
+            // A batch without expectations and counts meets none that fails.
+            Err(BatchError::Clash(_) | BatchError::Over(_)) => Ok(()),
+        }
+    }
+
+    /// Whether the store failed once and takes no more changes, since it no longer knows what is on disk.
+    pub fn has_stopped(&self) -> bool {
+        self.engine.has_stopped()
     }
 
     /// The store's own id, made when it was.

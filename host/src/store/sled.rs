@@ -194,6 +194,10 @@ impl Engine for SledEngine {
         &self.shared.reads
     }
 
+    fn has_stopped(&self) -> bool {
+        self.shared.failed.get().is_some()
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         let rest = self.shut();
         // Waiting takes as long as the batches under way do.
@@ -447,6 +451,9 @@ mod tests {
 
         engine.break_flush();
         let failed = engine.commit(write(2)).await;
+        let barrier = engine.commit(Batch::default()).await;
+        assert!(matches!(barrier, Err(BatchError::Failed(EngineError::Stopped { .. }))), "{barrier:?}");
+        assert!(engine.has_stopped());
         engine.shared.flush_fails.store(false, std::sync::atomic::Ordering::SeqCst);
         let later = engine.commit(write(3)).await;
 
