@@ -5,6 +5,7 @@
 mod access;
 mod bad_input;
 mod commands;
+mod directory;
 mod forwarding;
 mod hostile;
 mod loading;
