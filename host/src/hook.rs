@@ -149,6 +149,18 @@ pub enum RefusalStatus {
     Conflict,
 }
 
+impl RefusalStatus {
+    /// The word that the interface has for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::BadRequest => "bad-request",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not-found",
+            Self::Conflict => "conflict",
+        }
+    }
+}
+
 /// The rule said no; `detail` is the plugin's own sentence for the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {

@@ -221,7 +221,7 @@ async fn review(host: &PluginHost, input: &Input) -> Result<Value, Failure> {
 fn rejected(refusal: &Refusal) -> Value {
     json!({
         "verdict": "reject",
-        "status": format!("{:?}", refusal.status),
+        "status": refusal.status.as_str(),
         "scimType": refusal.scim_type.map(|scim_type| scim_type.as_str()),
         "detail": refusal.detail,
     })
