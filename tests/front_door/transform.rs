@@ -89,6 +89,15 @@ async fn a_granted_parent_covers_its_sub_attributes_and_an_extension_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_grant_may_be_spelled_in_full_and_in_any_letter_case() {
+    for grant in ["urn:ietf:params:scim:schemas:core:2.0:User:nickName", "NICKNAME", "*"] {
+        let server = TestServer::start(&stamp(r#"{ set = { nickName = "x" } }"#, &format!("[\"{grant}\"]"))).await;
+
+        assert_eq!(server.post("/Users", user("ana")).await.expect(201).body["nickName"], "x", "{grant}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_invalid_transform_is_blamed_on_the_plugin_and_never_on_the_client() {
     let kinds = [
         "not_json",

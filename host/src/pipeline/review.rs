@@ -4,7 +4,7 @@
 //! is checked the moment it is applied: an answer that breaks the schema, or touches what the
 //! plugin was not granted, is that plugin's fault, never the client's.
 
-use provost_scim::{Draft, Invalid, Stamp, changed_paths, check, covers, patch, validate};
+use provost_scim::{Draft, Invalid, ResourceType, Stamp, changed_paths, check, covers, patch, validate};
 use serde_json::Value;
 use tracing::warn;
 
@@ -111,12 +111,12 @@ impl Pipeline {
     ) -> Result<Change, WriteError> {
         let before = change.proposed.as_ref().ok_or_else(nothing_to_change)?;
         for path in changed_paths(Some(&before.attributes), Some(&proposed.attributes), &proposed.resource_type) {
-            granted(reviewer, &path)?;
+            granted(reviewer, &proposed.resource_type, &path)?;
         }
         let membership = match proposed.membership == before.membership {
             true => change.membership.clone(),
             false => {
-                granted(reviewer, "members")?;
+                granted(reviewer, &proposed.resource_type, "members")?;
                 self.membership(cx.realm, change.current.as_ref().map(|r| r.id()), &proposed).await?
             }
         };
@@ -153,8 +153,13 @@ impl Change {
     }
 }
 
-fn granted(reviewer: &Reviewer, path: &str) -> Result<(), Invalid> {
-    match reviewer.may_write.iter().any(|grant| covers(grant, path)) {
+/// Whether the operator lets the plugin change this path, however the grant was spelled.
+fn granted(reviewer: &Reviewer, of: &ResourceType, path: &str) -> Result<(), Invalid> {
+    let covered = reviewer.may_write.iter().any(|grant| {
+        let canonical = of.place(grant).map(|place| place.path());
+        covers(canonical.as_deref().unwrap_or(grant), path)
+    });
+    match covered {
         true => Ok(()),
         false => Err(Invalid::mutability(format!("`{path}` is outside its write grant"))),
     }

@@ -23,8 +23,6 @@ mod crash;
 pub mod engine;
 mod ground;
 mod keys;
-#[cfg(test)]
-mod measure;
 mod order;
 mod outbox;
 mod plan;
