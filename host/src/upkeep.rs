@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::clock::Clock;
-use crate::store::{Store, StoreError};
+use crate::store::{Pruned, Store, StoreError};
 
 /// How often, in seconds.
 const INTERVAL_SECONDS: u64 = 3_600;
@@ -36,8 +36,10 @@ pub async fn run(store: Arc<Store>, clock: Clock, keep_days: Option<u32>, mut st
 
 async fn round(store: &Store, clock: &Clock, keep_days: Option<u32>) -> Result<(), StoreError> {
     let swept = store.state_sweep(clock.now(), ENTRIES_PER_ROUND).await?;
-    let Some(days) = keep_days else { return Ok(()) };
-    let pruned = store.prune(clock.now() - SignedDuration::from_hours(24 * i64::from(days))).await?;
+    let pruned = match keep_days {
+        Some(days) => store.prune(clock.now() - SignedDuration::from_hours(24 * i64::from(days))).await?,
+        None => Pruned::default(),
+    };
     if swept > 0 || pruned.versions > 0 || pruned.journal_rows > 0 {
         let (versions, rows) = (pruned.versions, pruned.journal_rows);
         info!(versions, rows, swept, "forgot {versions} versions, {rows} journal rows and {swept} expired entries");

@@ -20,12 +20,15 @@ use crate::limits::WRITE_ATTEMPTS_MAX;
 /// How many queues there are. Two resources may share one, which costs a little waiting and no more.
 const QUEUES: usize = 256;
 
-/// The queues of all resources.
-pub(super) struct Turns(Box<[Arc<Mutex<()>>]>);
+/// The queues of all resources, and the one of creates.
+pub(super) struct Turns {
+    resources: Box<[Arc<Mutex<()>>]>,
+    creates: Arc<Mutex<()>>,
+}
 
 impl Default for Turns {
     fn default() -> Self {
-        Self((0..QUEUES).map(|_| Arc::default()).collect())
+        Self { resources: (0..QUEUES).map(|_| Arc::default()).collect(), creates: Arc::default() }
     }
 }
 
@@ -33,7 +36,7 @@ impl Turns {
     /// Waits behind the queue if there is one; goes ahead without a lock if there is none.
     pub(super) async fn take(&self, id: Uuid) -> Turn {
         // The last bytes of a UUIDv7 are random.
-        let queue = self.0[usize::from(id.as_bytes()[15]) % QUEUES].clone();
+        let queue = self.resources[usize::from(id.as_bytes()[15]) % QUEUES].clone();
         let place = match queue.clone().try_lock_owned() {
             Ok(_nobody_waits) => None,
             Err(_) => Some(queue.clone().lock_owned().await),
@@ -43,7 +46,7 @@ impl Turns {
 
     /// A create's turn: waits for nobody at first.
     pub(super) fn create(&self) -> Turn {
-        Turn { queue: self.0[0].clone(), place: None, attempt: 1 }
+        Turn { queue: self.creates.clone(), place: None, attempt: 1 }
     }
 }
 
