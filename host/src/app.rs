@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use provost_scim::{Leniency, Schemas};
+use provost_scim::Schemas;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -123,7 +123,7 @@ impl App {
             Delivery::start(store.clone(), plugins.clone(), clock.clone(), config.delivery.into(), stopped.clone());
         let settings = Settings {
             base_url: base_url.clone(),
-            leniency: Leniency::default(),
+            leniency: config.scim.leniency,
             page_resources_max: config.server.page_resources_max,
         };
         let pipeline = Arc::new(Pipeline::new(store.clone(), plugins.clone(), schemas, settings));

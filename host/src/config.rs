@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
-use provost_scim::Schemas;
+use provost_scim::{Leniency, Schemas};
 use serde::Deserialize;
 
 use crate::delivery::Patience;
@@ -27,6 +27,8 @@ pub struct Config {
     pub server: Server,
     /// The operators' door.
     pub admin: Admin,
+    /// How the protocol is spoken.
+    pub scim: Scim,
     /// Where data is kept.
     pub store: StoreSection,
     /// How persistent deliveries are.
@@ -64,6 +66,14 @@ impl Default for Server {
             page_resources_max: limits::PAGE_RESOURCES_MAX,
         }
     }
+}
+
+/// `[scim]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Scim {
+    /// Which deviations of clients are understood.
+    pub leniency: Leniency,
 }
 
 /// `[admin]`

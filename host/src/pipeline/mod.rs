@@ -12,6 +12,7 @@ mod error;
 mod membership;
 mod read;
 mod review;
+mod show;
 mod turn;
 mod write;
 
