@@ -12,6 +12,9 @@ pub fn provost() -> PathBuf {
         // `cargo test --workspace` builds it before any test runs; a run of this package alone does not.
         let mut build = Command::new(env!("CARGO"));
         build.args(["build", "--package", "provost", "--bin", "provost"]);
+        if profile.ends_with("release") {
+            build.arg("--release");
+        }
         build.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
         assert!(build.status().expect("cargo is there").success(), "the binary could not be built");
     }

@@ -1,0 +1,143 @@
+//! A large directory: users made through `/Bulk` by a real server in a process of its own, then
+//! looked for, walked through, and opened again.
+//!
+//! Not a criterion bench, since it builds one directory and asks it many things. `cargo bench
+//! --bench million` prints the figures; `MILLION_USERS` sets another number, `MILLION_ENGINE` the engine.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt as _;
+use provost_tests::Process;
+use provost_tests::server::person;
+use serde_json::{Value, json};
+
+/// How many bulk requests are under way at once.
+const CLIENTS: usize = 4;
+
+/// How many users one bulk request makes: the default limit of the server.
+const OPERATIONS: usize = 1_000;
+
+/// The directory that the large one is compared with.
+const SMALL: usize = 10_000;
+
+/// How many look-ups give one figure.
+const LOOKUPS: usize = 2_000;
+
+/// How many pages give one figure.
+const PAGES: usize = 200;
+
+#[tokio::main]
+async fn main() {
+    let users = std::env::var("MILLION_USERS").ok().and_then(|n| n.parse().ok()).unwrap_or(1_000_000);
+    let engine = std::env::var("MILLION_ENGINE").unwrap_or_else(|_| "sled".to_owned());
+    let server = Process::with(&format!("[store]\nengine = \"{engine}\"\n")).await;
+    println!("{engine}, {users} users of about 1 KB");
+
+    load(&server, 0, SMALL).await;
+    let small = look_up(&server, SMALL).await;
+    let began = Instant::now();
+    load(&server, SMALL, users).await;
+    let seconds = began.elapsed().as_secs_f64();
+    println!("made in {seconds:.0} s, {:.0} a second", (users - SMALL) as f64 / seconds);
+    println!("resident at the end: {} MiB, at most {} MiB", memory(&server, "VmRSS"), memory(&server, "VmHWM"));
+    println!("disk: {} bytes a user", disk_bytes(server.data()) / users as u64);
+
+    let large = look_up(&server, users).await;
+    ratio("userName eq", small, large);
+    let (first, deep) = walk(&server, users).await;
+    ratio("a page of 100 by cursor, the deepest over the first", first, deep);
+    println!("resident after reading everything: {} MiB", memory(&server, "VmRSS"));
+
+    let began = Instant::now();
+    let server = server.restart().await;
+    println!("killed and opened again in {:.2} s", began.elapsed().as_secs_f64());
+    println!("resident after opening: {} MiB", memory(&server, "VmRSS"));
+    look_up(&server, users).await;
+}
+
+/// Makes the users from `from` up to `to`.
+async fn load(server: &Process, from: usize, to: usize) {
+    let starts = (from..to).step_by(OPERATIONS);
+    let requests = futures::stream::iter(starts).map(|start| bulk(server, start, to.min(start + OPERATIONS)));
+    requests.buffer_unordered(CLIENTS).for_each(|()| async {}).await;
+}
+
+async fn bulk(server: &Process, from: usize, to: usize) {
+    let post =
+        |n: usize| json!({ "method": "POST", "path": "/Users", "bulkId": n.to_string(), "data": person(&name(n)) });
+    let operations: Vec<Value> = (from..to).map(post).collect();
+    let body = json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": operations });
+    let request = server.request("POST", "/Bulk").header("content-type", "application/scim+json");
+    let answer = server.send(request.body(body.to_string())).await.expect(200);
+    let done = answer.body["Operations"].as_array().expect("a result for each");
+    assert!(done.len() == to - from && done.iter().all(|o| o["status"] == "201"), "{:?}", done.first());
+}
+
+/// Names that do not come in the order they are made, so that the index is written all over.
+fn name(n: usize) -> String {
+    format!("{:08x}-{n}", (n as u32).wrapping_mul(0x9e37_79b1))
+}
+
+/// The median time of finding one user by name.
+async fn look_up(server: &Process, users: usize) -> Duration {
+    let mut times = Vec::with_capacity(LOOKUPS);
+    for turn in 0..LOOKUPS {
+        let name = name(turn * (users / LOOKUPS));
+        let began = Instant::now();
+        let request = server.request("GET", "/Users").query(&[("filter", format!("userName eq \"{name}\""))]);
+        let answer = server.send(request).await.expect(200);
+        times.push(began.elapsed());
+        assert_eq!(answer.body["totalResults"], 1);
+    }
+    median(times)
+}
+
+/// Walks through everybody by cursor; the median times of the first pages and of the last.
+async fn walk(server: &Process, users: usize) -> (Duration, Duration) {
+    let (mut cursor, mut seen, mut times) = (String::new(), 0, Vec::new());
+    loop {
+        let began = Instant::now();
+        let request = server.request("GET", "/Users").query(&[("count", "100"), ("cursor", &cursor)]);
+        let answer = server.send(request).await.expect(200);
+        times.push(began.elapsed());
+        seen += answer.body["Resources"].as_array().map_or(0, Vec::len);
+        match answer.body["nextCursor"].as_str() {
+            Some(next) => cursor = next.to_owned(),
+            None => break,
+        }
+    }
+    assert_eq!(seen, users);
+    // Nine tenths of the way down, where the aim is set.
+    let deep = times.len() * 9 / 10;
+    let first = median(times[..PAGES.min(times.len())].to_vec());
+    (first, median(times[deep..times.len().min(deep + PAGES)].to_vec()))
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+fn ratio(what: &str, before: Duration, after: Duration) {
+    println!("{what}: {before:?}, then {after:?}, ratio {:.2}", after.as_secs_f64() / before.as_secs_f64());
+}
+
+/// One figure of the server's process, in MiB.
+fn memory(server: &Process, what: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).expect("Linux, and it runs");
+    let line = status.lines().find(|line| line.starts_with(what)).expect("a process has a size");
+    line.split_whitespace().nth(1).and_then(|n| n.parse::<u64>().ok()).expect("a number") / 1024
+}
+
+fn disk_bytes(path: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(path) else { return 0 };
+    let entries = entries.flatten().filter(|entry| !entry.path().is_symlink());
+    entries
+        .map(|entry| match entry.metadata() {
+            Ok(metadata) if metadata.is_dir() => disk_bytes(&entry.path()),
+            Ok(metadata) => metadata.len(),
+            Err(_) => 0,
+        })
+        .sum()
+}
