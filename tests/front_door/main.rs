@@ -7,6 +7,7 @@ mod bad_input;
 mod commands;
 mod directory;
 mod forwarding;
+mod golden;
 mod hostile;
 mod loading;
 mod membership;
