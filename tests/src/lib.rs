@@ -5,8 +5,10 @@
 
 pub mod binary;
 pub mod guests;
+pub mod process;
 pub mod receiver;
 pub mod server;
 
+pub use process::Process;
 pub use receiver::{Received, Receiver};
 pub use server::{Answer, TestServer};

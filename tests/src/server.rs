@@ -68,6 +68,18 @@ impl Answer {
     }
 }
 
+/// Sends a request and reads the whole answer.
+pub async fn receive(request: reqwest::RequestBuilder) -> Answer {
+    let response = request.send().await.expect("the server answers");
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let bytes = response.bytes().await.expect("the server answers whole");
+    let body = match bytes.is_empty() {
+        true => Value::Null,
+        false => serde_json::from_slice(&bytes).expect("every body is JSON"),
+    };
+    Answer { status, headers, body }
+}
+
 /// An HTTP client for 127.0.0.1.
 pub fn client() -> reqwest::Client {
     static TLS: Once = Once::new();
@@ -135,14 +147,7 @@ impl TestServer {
 
     /// Sends a request as it stands.
     pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
-        let response = request.send().await.expect("the server answers");
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let bytes = response.bytes().await.expect("the server answers whole");
-        let body = match bytes.is_empty() {
-            true => Value::Null,
-            false => serde_json::from_slice(&bytes).expect("every body is JSON"),
-        };
-        Answer { status, headers, body }
+        receive(request).await
     }
 
     /// `GET`
