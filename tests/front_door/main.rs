@@ -12,6 +12,7 @@ mod loading;
 mod membership;
 mod parallel;
 mod protocol;
+mod schemas;
 mod shipped;
 mod transform;
 mod veto;

@@ -31,6 +31,9 @@ pub(super) async fn check(place: &Place) -> Result<ExitCode, Failure> {
     for misfit in &report.misfits {
         println!("{misfit}");
     }
+    if report.is_cut() {
+        println!("there is more than is listed here");
+    }
     let keys: u64 = report.keys.values().sum();
     println!("the store `{}`: {keys} keys checked, {} findings", data.display(), report.problems);
     println!("{} resources do not fit their schemas", report.unfit);

@@ -88,6 +88,11 @@ impl Report {
         self.unfit == 0
     }
 
+    /// Whether there was more to tell than is told one by one.
+    pub fn is_cut(&self) -> bool {
+        self.findings.len() >= FINDINGS_MAX || self.misfits.len() >= FINDINGS_MAX
+    }
+
     fn fit(&mut self, resource: &Resource) {
         let misfits = provost_scim::check::misfits(resource);
         self.unfit += u64::from(!misfits.is_empty());
