@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use provost_scim::Schemas;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -24,6 +23,7 @@ use crate::http::{self, Api, Health};
 use crate::outbound::Outbound;
 use crate::pipeline::{Pipeline, Settings};
 use crate::plugin::{Backing, PluginHost, PluginState, SandboxError};
+use crate::schemas::BadSchemas;
 use crate::store::{OpenError, Store, StoreError, TokenRecord};
 use crate::upkeep;
 
@@ -41,6 +41,9 @@ const STOP_SECONDS_MAX: u64 = 20;
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// The operator's schemas cannot be used.
+    #[error(transparent)]
+    Schemas(#[from] BadSchemas),
     /// The store cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -104,8 +107,13 @@ impl App {
     /// What could not be opened, and why. A plugin that does not load is no such error: the
     /// server runs, degraded.
     pub async fn start(config: &Config, data: &Path, clock: Clock) -> Result<Self, StartError> {
-        let schemas = Arc::new(Schemas::standard());
+        let schemas = config.schemas()?;
         let store = Arc::new(Store::open(&config.store.at(data, &schemas), schemas.clone()).await?);
+        if store.schemas_changed().await? {
+            warn!(
+                "the schemas are not those of the last start; stop the server and run `provost check --data` to see which resources no longer fit"
+            );
+        }
         let new_admin_token = first_token(&store, data, &clock).await?;
         let outbound = Outbound::new();
         let backing = Backing::Store { store: store.clone(), schemas: schemas.clone() };

@@ -5,6 +5,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
@@ -14,6 +15,7 @@ use serde::Deserialize;
 use crate::delivery::Patience;
 use crate::limits;
 use crate::plugin::{self, PluginConfig};
+use crate::schemas::{self, BadSchemas};
 use crate::store::StoreConfig;
 
 /// What every environment variable of the configuration begins with.
@@ -74,6 +76,10 @@ impl Default for Server {
 pub struct Scim {
     /// Which deviations of clients are understood.
     pub leniency: Leniency,
+    /// Files with schemas, or directories of them, relative to this configuration.
+    pub schemas: Vec<PathBuf>,
+    /// Files with resource types, or directories of them, relative to this configuration.
+    pub resource_types: Vec<PathBuf>,
 }
 
 /// `[admin]`
@@ -240,12 +246,24 @@ impl Config {
         }
         // The file is known to be good, so what fails now came from the environment.
         let both = Figment::from(Toml::string(&text)).merge(Env::prefixed(ENV_PREFIX).split("__"));
-        let config: Self = both.extract().map_err(|error| ConfigError::WrongVariable {
+        let mut config: Self = both.extract().map_err(|error| ConfigError::WrongVariable {
             variable: format!("{ENV_PREFIX}{}", error.path.join("__").to_uppercase()),
             text: error.kind.to_string(),
         })?;
+        if let Some(dir) = file.and_then(Path::parent) {
+            let paths = config.scim.schemas.iter_mut().chain(&mut config.scim.resource_types);
+            paths.for_each(|path| *path = dir.join(&path));
+        }
         config.check()?;
         Ok(config)
+    }
+
+    /// The schemas and resource types that are served: the standard's and those of the files.
+    ///
+    /// # Errors
+    /// Every mistake in every file.
+    pub fn schemas(&self) -> Result<Arc<Schemas>, BadSchemas> {
+        schemas::load(&self.scim.schemas, &self.scim.resource_types).map(Arc::new)
     }
 
     fn check(&self) -> Result<(), ConfigError> {

@@ -66,6 +66,12 @@ pub const STATE_VALUE_BYTES_MAX: usize = 64 * 1024;
 /// How many entries one plugin's state may hold.
 pub const STATE_ENTRIES_MAX: u64 = 100_000;
 
+/// How large one file of schemas or resource types may be, in bytes.
+pub const SCHEMA_FILE_BYTES_MAX: usize = 1024 * 1024;
+
+/// How many files of schemas there may be, and how many of resource types.
+pub const SCHEMA_FILES_MAX: usize = 256;
+
 /// How large a component file may be, in bytes.
 pub const COMPONENT_BYTES_MAX: usize = 32 * 1024 * 1024;
 

@@ -13,7 +13,7 @@ const FLOORS: [&[&str]; 6] = [
     &["plugin", "delivery", "upkeep"],
     &["pipeline"],
     &["http", "admin"],
-    &["main", "lib", "app", "cli", "config", "telemetry"],
+    &["main", "lib", "app", "cli", "config", "schemas", "telemetry"],
 ];
 
 /// What may be named by these modules only.

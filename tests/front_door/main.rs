@@ -13,6 +13,7 @@ mod loading;
 mod membership;
 mod parallel;
 mod protocol;
+mod schemas;
 mod shipped;
 mod transform;
 mod veto;

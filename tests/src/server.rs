@@ -109,6 +109,11 @@ impl TestServer {
         Self::start("").await
     }
 
+    /// A server on the data of one that was stopped.
+    pub async fn again(data: TempDir, config: &str) -> Self {
+        Self::on(data, config).await
+    }
+
     async fn on(data: TempDir, config: &str) -> Self {
         let file = data.path().join("provost.toml");
         let text = format!(

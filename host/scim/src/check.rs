@@ -9,6 +9,7 @@
 //! changed it, demands what is required, and alone makes a [`Resource`].
 
 mod membership;
+mod misfits;
 mod replace;
 mod value;
 
@@ -24,6 +25,7 @@ use crate::{
 };
 
 pub use membership::members;
+pub use misfits::misfits;
 pub use replace::{replace, replacement};
 pub use value::{Rules, binary, value, value_at};
 

@@ -6,7 +6,7 @@
 
 use std::cmp::Ordering;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use crate::filter::{Operand, Target};
 use crate::{Attribute, AttributeType, Attributes, check, fold, instant};
@@ -52,6 +52,9 @@ pub fn order(left: &Operand, right: &Operand) -> Ordering {
     match (left, right) {
         (Operand::Boolean(left), Operand::Boolean(right)) => left.cmp(right),
         (Operand::Number(left), Operand::Number(right)) => left.total_cmp(right),
+        (Operand::Integer(left), Operand::Integer(right)) => left.cmp(right),
+        (Operand::Number(left), Operand::Integer(right)) => order_mixed(*left, *right),
+        (Operand::Integer(left), Operand::Number(right)) => order_mixed(*right, *left).reverse(),
         (Operand::Text(left), Operand::Text(right)) => left.cmp(right),
         (Operand::Instant(left), Operand::Instant(right)) => left.cmp(right),
         (Operand::Bytes(left), Operand::Bytes(right)) => left.cmp(right),
@@ -59,11 +62,17 @@ pub fn order(left: &Operand, right: &Operand) -> Ordering {
     }
 }
 
+/// A double and an integer that is no double, by their values.
+fn order_mixed(number: f64, integer: i128) -> Ordering {
+    // Where they are near enough to round to one double, that double is whole.
+    number.total_cmp(&(integer as f64)).then_with(|| (number as i128).cmp(&integer))
+}
+
 fn rank(operand: &Operand) -> u8 {
     match operand {
         Operand::Null => 0,
         Operand::Boolean(_) => 1,
-        Operand::Number(_) => 2,
+        Operand::Number(_) | Operand::Integer(_) => 2,
         Operand::Text(_) => 3,
         Operand::Instant(_) => 4,
         Operand::Bytes(_) => 5,
@@ -74,16 +83,25 @@ fn rank(operand: &Operand) -> u8 {
 pub fn operand(value: &Value, target: &Target) -> Option<Operand> {
     match (target.kind, value) {
         (AttributeType::Boolean, Value::Bool(value)) => Some(Operand::Boolean(*value)),
-        (AttributeType::Integer | AttributeType::Decimal, Value::Number(number)) => {
-            // Adding zero makes -0 the 0 that it equals.
-            number.as_f64().map(|number| Operand::Number(number + 0.0))
-        }
+        (AttributeType::Integer, Value::Number(number)) => integer(number),
+        // Adding zero makes -0 the 0 that it equals.
+        (AttributeType::Decimal, Value::Number(number)) => number.as_f64().map(|n| Operand::Number(n + 0.0)),
         (AttributeType::DateTime, Value::String(text)) => instant::parse(text).map(Operand::Instant),
         (AttributeType::Binary, Value::String(text)) => check::binary(text).map(Operand::Bytes),
         (AttributeType::String | AttributeType::Reference, Value::String(text)) => {
             Some(Operand::Text(text_of(text, target)))
         }
         _ => None,
+    }
+}
+
+/// Integers are exact, though most of what is asked of them fits a double; decimals are doubles.
+fn integer(number: &Number) -> Option<Operand> {
+    let double = number.as_f64()? + 0.0;
+    let exact = number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from));
+    match exact {
+        Some(exact) if double as i128 != exact => Some(Operand::Integer(exact)),
+        _ => Some(Operand::Number(double)),
     }
 }
 

@@ -6,7 +6,7 @@
 
 use serde_json::{Value, json};
 
-use crate::schema::Extension;
+use crate::schema::{CLOSED, Extension};
 use crate::standard::{RESOURCE_TYPE, SCHEMA, SERVICE_PROVIDER_CONFIG};
 use crate::{Attribute, AttributeType, Attributes, ResourceType, Schema, Schemas};
 
@@ -119,6 +119,9 @@ fn attribute(attribute: &Attribute) -> Value {
     }));
     if !attribute.canonical_values.is_empty() {
         body.insert("canonicalValues".into(), attribute.canonical_values.clone().into());
+    }
+    if attribute.closed {
+        body.insert(CLOSED.into(), true.into());
     }
     if textual {
         body.insert("caseExact".into(), attribute.case_exact.into());

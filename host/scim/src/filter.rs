@@ -141,6 +141,8 @@ pub enum Operand {
     Boolean(bool),
     /// An integer or a decimal.
     Number(f64),
+    /// An integer that no double is equal to, kept to the last digit (S-3.4).
+    Integer(i128),
     /// Text, folded if the attribute is not case exact.
     Text(String),
     /// A dateTime, at millisecond precision.

@@ -9,6 +9,7 @@
 pub mod changes;
 pub mod check;
 pub mod compare;
+pub mod definition;
 pub mod discovery;
 pub mod error;
 pub mod filter;

@@ -32,6 +32,15 @@ pub const JSON_DEPTH_MAX: usize = 32;
 ///
 /// The error says where the mistake is, and nothing of what stands there.
 pub fn parse(body: &[u8]) -> Result<Value, Invalid> {
+    let value = parse_any(body)?;
+    if !value.is_object() {
+        return Err(Invalid::syntax("the body must be a JSON object"));
+    }
+    Ok(value)
+}
+
+/// The same for what may be a list as well as an object: an operator's own files.
+pub(crate) fn parse_any(body: &[u8]) -> Result<Value, Invalid> {
     let text = std::str::from_utf8(body)
         .map_err(|e| Invalid::syntax(format!("the body is not UTF-8 at byte {}", e.valid_up_to())))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -42,9 +51,6 @@ pub fn parse(body: &[u8]) -> Result<Value, Invalid> {
     let mut reader = serde_json::Deserializer::from_str(text);
     let value = Node { depth: JSON_DEPTH_MAX }.deserialize(&mut reader).map_err(not_json)?;
     reader.end().map_err(not_json)?;
-    if !value.is_object() {
-        return Err(Invalid::syntax("the body must be a JSON object"));
-    }
     Ok(value)
 }
 

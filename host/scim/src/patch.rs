@@ -15,6 +15,7 @@ mod elements;
 mod members;
 mod normalise;
 mod step;
+mod supplied;
 mod value;
 
 use std::fmt;
@@ -23,6 +24,7 @@ use serde_json::{Map, Value};
 
 pub use apply::apply;
 pub use normalise::normalised;
+pub use supplied::supplied;
 
 use crate::path::PatchPath;
 use crate::{Invalid, Leniency};

@@ -4,9 +4,11 @@
 //! Whatever was asked, `schemas` and `id` are shown, and what is returned `never` is not. A name
 //! that means nothing to a resource type selects nothing there (S-8.9).
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
-use crate::{Attribute, Attributes, Invalid, Leniency, ResourceType, Returned, Schema, covers};
+use crate::{Attribute, Attributes, Invalid, Leniency, Place, ResourceType, Returned, Schema, covers};
 
 /// How many attribute names one request may list.
 pub const PROJECTION_NAMES_MAX: usize = 256;
@@ -144,10 +146,41 @@ fn drop_secrets(attributes: &[Attribute], fields: &mut Attributes) {
 }
 
 /// The canonical paths that a body of POST or PUT names, for [`Projection::apply_to_write`]. For a
-/// PATCH, the paths that it changed serve as well.
+/// PATCH, see [`crate::patch::supplied`].
 pub fn supplied(resource_type: &ResourceType, body: &Value) -> Vec<String> {
-    let names = body.as_object().into_iter().flat_map(|fields| fields.keys());
-    names.filter_map(|name| resource_type.place(name)).map(|place| place.path()).collect()
+    let mut paths = BTreeSet::new();
+    for (name, value) in body.as_object().into_iter().flatten() {
+        if let Some(place) = resource_type.place(name) {
+            supplied_at(place, value, &mut paths);
+        }
+    }
+    paths.into_iter().collect()
+}
+
+/// The paths that a value names at its place: an extension's attributes, the parts of complex
+/// values, or else the place itself.
+pub(crate) fn supplied_at(place: Place<'_>, value: &Value, paths: &mut BTreeSet<String>) {
+    match (place, value) {
+        (Place { extension: Some(schema), attribute: None, .. }, Value::Object(fields)) => {
+            for (name, value) in fields {
+                if let Some(attribute) = schema.attribute(name) {
+                    supplied_at(Place { attribute: Some(attribute), ..place }, value, paths);
+                }
+            }
+        }
+        (Place { attribute: Some(attribute), sub: None, .. }, Value::Object(fields)) => {
+            let subs = fields.keys().filter_map(|name| attribute.sub_attribute(name));
+            paths.extend(subs.map(|sub| Place { sub: Some(sub), ..place }.path()));
+        }
+        (Place { attribute: Some(attribute), sub: None, .. }, Value::Array(elements))
+            if !attribute.sub_attributes.is_empty() =>
+        {
+            elements.iter().for_each(|element| supplied_at(place, element, paths));
+        }
+        _ => {
+            paths.insert(place.path());
+        }
+    }
 }
 
 /// Splits at the commas that stand outside brackets: the filter of a value path may hold some.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{Attributes, ResourceType, instant};
+use crate::{Attribute, Attributes, ResourceType, instant};
 
 /// A proposal: what a client or a plugin would like a resource to be.
 ///
@@ -132,9 +132,42 @@ impl Resource {
         document(&self.resource_type, Some(self.stamp), &self.attributes)
     }
 
-    /// The resource as a proposal again, to be changed.
+    /// The resource as a proposal again, to be changed. What its schema no longer knows stays
+    /// behind: it was never shown, and goes with the next write.
     pub fn to_draft(&self) -> Draft {
-        Draft { resource_type: self.resource_type.clone(), attributes: self.attributes.clone(), membership: Vec::new() }
+        let mut attributes = self.attributes.clone();
+        attributes.retain(|name, value| keep_known(&self.resource_type, name, value));
+        Draft { resource_type: self.resource_type.clone(), attributes, membership: Vec::new() }
+    }
+}
+
+/// Takes out of one attribute, or of one extension's container, what the schema does not know.
+/// Whether anything is left.
+fn keep_known(resource_type: &ResourceType, name: &str, value: &mut Value) -> bool {
+    let known = std::iter::once("externalId").chain(resource_type.schema.attributes.iter().map(|a| a.name.as_str()));
+    if known.into_iter().any(|known| known == name) {
+        return resource_type.attribute(name).is_none_or(|attribute| keep_parts(&attribute.sub_attributes, value));
+    }
+    let Some(extension) = resource_type.extensions.iter().find(|e| e.schema.id == name) else { return false };
+    let Value::Object(fields) = value else { return true };
+    fields.retain(|name, value| {
+        let attribute = extension.schema.attributes.iter().find(|a| a.name == *name);
+        attribute.is_some_and(|attribute| keep_parts(&attribute.sub_attributes, value))
+    });
+    !fields.is_empty()
+}
+
+fn keep_parts(parts: &[Attribute], value: &mut Value) -> bool {
+    match value {
+        Value::Object(fields) if !parts.is_empty() => {
+            fields.retain(|name, _| parts.iter().any(|part| part.name == *name));
+            !fields.is_empty()
+        }
+        Value::Array(elements) if !parts.is_empty() => {
+            elements.retain_mut(|element| keep_parts(parts, element));
+            !elements.is_empty()
+        }
+        _ => true,
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A schema is read from a JSON file in the form of a SCIM Schema resource. What the file leaves
 //! out has the default of RFC 7643 section 2.2. The schemas of the RFCs themselves are in
-//! `standard`; an operator's own are read by the same [`Schema::from_json`].
+//! `standard`; an operator's own are read, and held to many more rules, in `definition`.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -75,6 +75,10 @@ pub enum Uniqueness {
     Global,
 }
 
+/// The characteristic, beside those of RFC 7643 section 7, that closes the list of canonical values:
+/// any other value is refused. It is published under the same name.
+pub const CLOSED: &str = "urn:provost:params:scim:schema:closed";
+
 /// One attribute's definition.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -96,6 +100,9 @@ pub struct Attribute {
     /// Suggested values.
     #[serde(default)]
     pub canonical_values: Vec<String>,
+    /// Whether the canonical values are all there are (S-3.14); [`CLOSED`] in a schema file.
+    #[serde(default, rename = "urn:provost:params:scim:schema:closed")]
+    pub closed: bool,
     /// Whether comparison minds letter case.
     #[serde(default)]
     pub case_exact: bool,
@@ -216,7 +223,8 @@ pub struct Extension {
 pub struct ResourceType {
     /// Equals `meta.resourceType`, and is the id at `/ResourceTypes`.
     pub name: String,
-    /// A small number that stands for the name in storage keys: User 1, Group 2, others from 16.
+    /// A small number that stands for the name in storage keys: User 1, Group 2, others from 16, by
+    /// [`crate::definition::number`].
     pub number: u16,
     /// For people.
     pub description: String,

@@ -110,6 +110,7 @@ fn plain(name: &str, kind: AttributeType) -> Attribute {
         description: String::new(),
         required: false,
         canonical_values: Vec::new(),
+        closed: false,
         case_exact: false,
         mutability: Mutability::ReadWrite,
         returned: Returned::Default,

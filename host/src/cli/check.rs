@@ -1,32 +1,45 @@
 //! `provost check`
 
 use std::process::ExitCode;
-use std::sync::Arc;
-
-use provost_scim::Schemas;
 
 use super::{Failure, Place};
 use crate::store::Store;
 
-/// Checks the configuration, and the store if one is named. Fails the command if anything is wrong.
+/// The exit code for a store that is sound, and holds resources that no longer fit their schemas.
+const UNFIT: u8 = 3;
+
+/// Checks the configuration and its schemas, and the store if one is named. Fails the command if
+/// anything is wrong; in its own way if nothing is broken and only the schemas have changed.
 pub(super) async fn check(place: &Place) -> Result<ExitCode, Failure> {
     let config = place.load()?;
+    let schemas = config.schemas()?;
     match place.config_file() {
         Some(file) => println!("the configuration `{}` is good", file.display()),
         None => println!("there is no configuration file; the defaults are good"),
     }
+    println!("{} schemas and {} resource types", schemas.schemas.len(), schemas.resource_types.len());
     let Some(data) = &place.data else { return Ok(ExitCode::SUCCESS) };
     if !data.is_dir() {
         return Err(format!("there is no data directory `{}`", data.display()).into());
     }
-    let schemas = Arc::new(Schemas::standard());
     let opened = Store::open(&config.store.at(data, &schemas), schemas).await?;
     let report = opened.check().await?;
     opened.close().await;
     for finding in &report.findings {
         println!("{finding}");
     }
+    for misfit in &report.misfits {
+        println!("{misfit}");
+    }
+    if report.is_cut() {
+        println!("there is more than is listed here");
+    }
     let keys: u64 = report.keys.values().sum();
     println!("the store `{}`: {keys} keys checked, {} findings", data.display(), report.problems);
-    Ok(if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    println!("{} resources do not fit their schemas", report.unfit);
+    Ok(match (report.is_sound(), report.fits()) {
+        (true, true) => ExitCode::SUCCESS,
+        (true, false) => ExitCode::from(UNFIT),
+        (false, _) => ExitCode::FAILURE,
+    })
 }

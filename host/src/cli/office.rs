@@ -8,7 +8,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use provost_scim::Schemas;
 use serde_json::Value;
 
 use super::{Failure, Place, print};
@@ -77,7 +76,7 @@ impl Office {
             return Ok(Self::Server(client));
         }
         let config = place.load()?;
-        let schemas = Arc::new(Schemas::standard());
+        let schemas = config.schemas()?;
         let store = Store::open(&config.store.at(data, &schemas), schemas).await?;
         Ok(Self::Store(Desk::offline(Arc::new(store), Clock::System)))
     }

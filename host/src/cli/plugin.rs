@@ -112,7 +112,7 @@ async fn check_plugins(place: &Place, component: Option<String>, with: Option<Pa
     let configs = match component {
         Some(component) => {
             let config = with.map(|file| read_json(&file)).transpose()?.unwrap_or_default();
-            vec![trial(&component, config, everything())]
+            vec![trial(&component, config, everything(&*place.load()?.schemas()?))]
         }
         None => place.load()?.plugin,
     };
@@ -139,9 +139,11 @@ async fn check_plugins(place: &Place, component: Option<String>, with: Option<Pa
 async fn try_hook(place: &Place, component: &str, input: &PathBuf, hook: Hook) -> Result<ExitCode, Failure> {
     let mut input: Input = serde_json::from_value(read_json(input)?)
         .map_err(|error| format!("`{}` is no input for a hook: {error}", input.display()))?;
-    let mut config = match place.load()?.plugin.into_iter().find(|plugin| *plugin.name.0 == *component) {
+    let configured = place.load()?;
+    let schemas = configured.schemas()?;
+    let mut config = match configured.plugin.into_iter().find(|plugin| *plugin.name.0 == *component) {
         Some(configured) => configured,
-        None => trial(component, Map::new(), everything()),
+        None => trial(component, Map::new(), everything(&schemas)),
     };
     config.config = input.config.take().unwrap_or(config.config);
     config.grant = input.grant.take().unwrap_or(config.grant);
@@ -152,8 +154,8 @@ async fn try_hook(place: &Place, component: &str, input: &PathBuf, hook: Hook) -
         return Err(reason.clone().into());
     }
     let outcome = match hook {
-        Hook::BeforeWrite => review(&host, &input).await?,
-        Hook::Observe => observe(&host, &input).await?,
+        Hook::BeforeWrite => review(&host, &input, &schemas).await?,
+        Hook::Observe => observe(&host, &input, &schemas).await?,
         Hook::Deliver => deliver(&host, &input).await?,
     };
     println!("{}", serde_json::to_string_pretty(&outcome)?);
@@ -177,8 +179,8 @@ fn trial(component: &str, config: Map<String, Value>, grant: Grant) -> PluginCon
 }
 
 /// What a trial may do when nobody says: import everything and change everything; reach nothing.
-fn everything() -> Grant {
-    let directory = Schemas::standard().resource_types.iter().map(|of| of.name.clone()).collect();
+fn everything(schemas: &Schemas) -> Grant {
+    let directory = schemas.resource_types.iter().map(|of| of.name.clone()).collect();
     Grant { imports: Import::ALL.to_vec(), write: vec!["*".to_owned()], directory, ..Grant::default() }
 }
 
@@ -187,8 +189,8 @@ fn read_json<T: serde::de::DeserializeOwned>(file: &PathBuf) -> Result<T, Failur
     Ok(serde_json::from_str(&text).map_err(|error| format!("`{}` is not JSON as expected: {error}", file.display()))?)
 }
 
-async fn review(host: &PluginHost, input: &Input) -> Result<Value, Failure> {
-    let change = input.change()?;
+async fn review(host: &PluginHost, input: &Input, schemas: &Schemas) -> Result<Value, Failure> {
+    let change = input.change(schemas)?;
     let reviewers = host.reviewers(&change);
     let reviewer = reviewers.first().ok_or("the plugin has no before-write hook for this change")?;
     let (verdict, effects) = host.review(reviewer, &admin::local(&Clock::System), &change).await?;
@@ -252,8 +254,8 @@ fn staged(outcome: &mut Value, effects: &Effects) {
     }
 }
 
-async fn observe(host: &PluginHost, input: &Input) -> Result<Value, Failure> {
-    let change = input.change()?;
+async fn observe(host: &PluginHost, input: &Input, schemas: &Schemas) -> Result<Value, Failure> {
+    let change = input.change(schemas)?;
     let after = change.proposed.clone().map(|draft| validate(draft, stamp(change.id))).transpose()?;
     let committed = Committed {
         sequence: 1,
@@ -282,8 +284,7 @@ fn stamp(id: Uuid) -> Stamp {
 
 impl Input {
     /// The change, checked as a client's would be.
-    fn change(&self) -> Result<Change, Failure> {
-        let schemas = Schemas::standard();
+    fn change(&self, schemas: &Schemas) -> Result<Change, Failure> {
         let of = schemas.resource_type(&self.resource_type);
         let of = of.ok_or_else(|| format!("there is no resource type `{}`", self.resource_type))?;
         let current = self.current.clone().map(|body| resource(body, of)).transpose()?;

@@ -22,6 +22,18 @@ impl Pipeline {
         resource: &Resource,
         projection: &Projection,
     ) -> Result<Answer, StoreError> {
+        self.show_written(realm, resource, projection, &[]).await
+    }
+
+    /// The same after a write: what is returned on request shows too, if the client supplied it
+    /// (checklist S-3.17). `supplied` holds the canonical paths of the request.
+    pub(super) async fn show_written(
+        &self,
+        realm: Realm,
+        resource: &Resource,
+        projection: &Projection,
+        supplied: &[String],
+    ) -> Result<Answer, StoreError> {
         let resource_type = resource.resource_type();
         let location = self.location(resource_type, resource.id());
         let mut document = resource.document();
@@ -36,7 +48,7 @@ impl Pipeline {
             let groups = self.groups(realm, resource.id()).await?;
             insert_list(&mut document, "groups", groups);
         }
-        let document = projection.apply(resource_type, document);
+        let document = projection.apply_to_write(resource_type, document, supplied);
         Ok(Answer { document, version: resource.version(), etag: resource.etag(), location })
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use provost_scim::patch::{self, PatchRequest};
 use provost_scim::version::EntityTags;
-use provost_scim::{Draft, Projection, Resource, ResourceType, Stamp, check, validate};
+use provost_scim::{Draft, Projection, Resource, ResourceType, Stamp, check, project, validate};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -62,12 +62,13 @@ impl Pipeline {
     ) -> Result<Answer, WriteError> {
         access::allow(cx, Action::Write)?;
 
+        let supplied = project::supplied(resource_type, &body);
         let asked = check::create(body, resource_type, &self.settings.leniency)?;
         let mut turn = self.turns.create();
         loop {
             match self.try_create(cx, asked.clone(), turn.attempt()).await {
                 Err(WriteError::Clash) => turn.again().await?,
-                stored => return self.answer(cx, stored?, projection).await,
+                stored => return self.answer(cx, stored?, projection, &supplied).await,
             }
         }
     }
@@ -95,11 +96,12 @@ impl Pipeline {
     ) -> Result<Answer, WriteError> {
         access::allow(cx, Action::Write)?;
 
+        let supplied = project::supplied(&at.resource_type, &body);
         let mut turn = self.turns.take(at.id).await;
         loop {
             match self.try_replace(cx, at, body.clone(), turn.attempt()).await {
                 Err(WriteError::Clash) => turn.again().await?,
-                stored => return self.answer(cx, stored?, projection).await,
+                stored => return self.answer(cx, stored?, projection, &supplied).await,
             }
         }
     }
@@ -132,11 +134,12 @@ impl Pipeline {
         access::allow(cx, Action::Write)?;
 
         let operations = PatchRequest::parse(body, &self.settings.leniency)?;
+        let supplied = patch::supplied(&operations, &at.resource_type);
         let mut turn = self.turns.take(at.id).await;
         loop {
             match self.try_patch(cx, at, &operations, turn.attempt()).await {
                 Err(WriteError::Clash) => turn.again().await?,
-                stored => return self.answer(cx, stored?, projection).await,
+                stored => return self.answer(cx, stored?, projection, &supplied).await,
             }
         }
     }
@@ -276,8 +279,9 @@ impl Pipeline {
         cx: &RequestContext,
         resource: Resource,
         projection: &Projection,
+        supplied: &[String],
     ) -> Result<Answer, WriteError> {
-        Ok(self.show(cx.realm, &resource, projection).await?)
+        Ok(self.show_written(cx.realm, &resource, projection, supplied).await?)
     }
 }
 

@@ -238,7 +238,8 @@ fn kind_number(kind: AttributeType) -> u8 {
     match kind {
         AttributeType::String => 0,
         AttributeType::Boolean => 1,
-        AttributeType::Decimal | AttributeType::Integer => 2,
+        // 2 was both of these, before integers were kept to the last digit.
+        AttributeType::Decimal | AttributeType::Integer => 7,
         AttributeType::DateTime => 3,
         AttributeType::Binary => 4,
         AttributeType::Reference => 5,

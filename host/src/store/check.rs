@@ -45,6 +45,23 @@ impl fmt::Display for Finding {
     }
 }
 
+/// A resource that does not fit its schema as it is now. The store is sound; the schema changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misfit {
+    /// The resource's type.
+    pub resource_type: String,
+    /// The resource.
+    pub id: Uuid,
+    /// Which attribute, and what its schema expects of it, in one sentence.
+    pub problem: String,
+}
+
+impl fmt::Display for Misfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} does not fit its schema: {}", self.resource_type, self.id, self.problem)
+    }
+}
+
 /// What a check saw.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
@@ -54,12 +71,37 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// How much is wrong in all.
     pub problems: u64,
+    /// What no longer fits its schema; the first so many.
+    pub misfits: Vec<Misfit>,
+    /// How many resources there are that no longer fit.
+    pub unfit: u64,
 }
 
 impl Report {
     /// Whether nothing is wrong.
     pub fn is_sound(&self) -> bool {
         self.problems == 0
+    }
+
+    /// Whether every resource fits its schema.
+    pub fn fits(&self) -> bool {
+        self.unfit == 0
+    }
+
+    /// Whether there was more to tell than is told one by one.
+    pub fn is_cut(&self) -> bool {
+        self.findings.len() >= FINDINGS_MAX || self.misfits.len() >= FINDINGS_MAX
+    }
+
+    fn fit(&mut self, resource: &Resource) {
+        let misfits = provost_scim::check::misfits(resource);
+        self.unfit += u64::from(!misfits.is_empty());
+        let room = FINDINGS_MAX.saturating_sub(self.misfits.len());
+        self.misfits.extend(misfits.into_iter().take(room).map(|misfit| Misfit {
+            resource_type: resource.resource_type().name.clone(),
+            id: resource.id(),
+            problem: misfit.detail,
+        }));
     }
 
     fn find(&mut self, space: Space, id: impl Into<Option<Uuid>>, problem: impl Into<String>) {
@@ -149,6 +191,7 @@ impl Walk<'_> {
             let there = self.fetch(wanted).await?;
             for (stored, entries) in resources.iter().zip(&entries) {
                 *counts.entry(stored.resource.resource_type().number).or_default() += 1;
+                self.report.fit(&stored.resource);
                 self.entries_of(&stored.resource, entries, &there);
                 self.journal_of(stored, &there);
                 self.past_of(stored).await?;

@@ -46,6 +46,8 @@ enum Fact {
     Outbox = 5,
     State = 6,
     Pruned = 7,
+    Types = 16,
+    Schemas = 17,
 }
 
 struct Builder(Key);
@@ -275,6 +277,16 @@ pub fn state_count_plugin(key: &[u8]) -> Option<PluginName> {
 /// Up to which sequence the journal was pruned.
 pub fn pruned(realm: Realm) -> Key {
     fact(realm, Fact::Pruned).0
+}
+
+/// The names behind the resource types' numbers.
+pub fn types() -> Key {
+    fact(Realm::DEFAULT, Fact::Types).0
+}
+
+/// The fingerprint of the schemas.
+pub fn schemas() -> Key {
+    fact(Realm::DEFAULT, Fact::Schemas).0
 }
 
 fn fact(realm: Realm, fact: Fact) -> Builder {

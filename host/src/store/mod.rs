@@ -36,6 +36,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod types;
 mod write;
 
 use std::io;
@@ -51,7 +52,7 @@ use uuid::Uuid;
 use crate::context::Realm;
 
 pub use catalog::Index;
-pub use check::{Finding, Report};
+pub use check::{Finding, Misfit, Report};
 pub use engine::{Engine, EngineError, Space};
 pub use outbox::{OutboxCounts, OutboxKey, OutboxRow};
 pub use prune::Pruned;
@@ -127,6 +128,26 @@ pub enum OpenError {
         /// The attribute's path.
         attribute: String,
     },
+    /// Resources of a type are stored, and the configuration no longer has the type.
+    #[error(
+        "the store holds {resources} resources of the type `{resource_type}`, which the configuration no longer has; put its definition back, and delete them first if it is to go"
+    )]
+    TypeGone {
+        /// The resource type.
+        resource_type: String,
+        /// How many there are.
+        resources: u64,
+    },
+    /// A new type's number belongs to another type, which the store had once.
+    #[error(
+        "the resource type `{resource_type}` shares its storage number with `{known}`, which this store has had; give it another name"
+    )]
+    NumberTaken {
+        /// The new type.
+        resource_type: String,
+        /// The one that has the number.
+        known: String,
+    },
     /// The store failed while it was opened.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -164,6 +185,7 @@ pub struct Store {
     engine: Arc<dyn Engine>,
     schemas: Arc<Schemas>,
     catalog: Catalog,
+    type_names: types::Names,
     sequences: Sequences,
     instance: Uuid,
     keys_written: AtomicU64,
@@ -184,9 +206,10 @@ impl Store {
     /// Opens a store on an engine.
     async fn on(engine: Arc<dyn Engine>, schemas: Arc<Schemas>, indexes: &[Index]) -> Result<Self, OpenError> {
         let instance = settle_format(&*engine).await?;
+        let type_names = types::settle(&*engine, &schemas).await?;
         let catalog = Catalog::open(&*engine, &schemas, indexes).await?;
         let sequences = Sequences::after(last_sequence(&*engine).await?);
-        Ok(Self { engine, schemas, catalog, sequences, instance, keys_written: AtomicU64::new(0) })
+        Ok(Self { engine, schemas, catalog, type_names, sequences, instance, keys_written: AtomicU64::new(0) })
     }
 
     /// Waits for what is under way, and lets go of the files. Later calls fail.

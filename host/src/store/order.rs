@@ -16,6 +16,9 @@ const INSTANT: u8 = 3;
 const TEXT: u8 = 4;
 const BYTES: u8 = 5;
 
+/// Stands behind a number that is a double.
+const NO_REST: u16 = 1 << 15;
+
 /// Ends a text. Below every byte that an escaped text holds.
 const END: u8 = 0;
 /// Ends a text that was cut; its hash follows.
@@ -31,6 +34,12 @@ pub fn encode(value: &Operand, key: &mut Vec<u8>) -> bool {
         Operand::Number(value) => {
             key.push(NUMBER);
             key.extend(number(*value).to_be_bytes());
+            key.extend(NO_REST.to_be_bytes());
+        }
+        Operand::Integer(value) => {
+            key.push(NUMBER);
+            key.extend(number(*value as f64).to_be_bytes());
+            key.extend(rest(*value).to_be_bytes());
         }
         Operand::Instant(at) => {
             key.push(INSTANT);
@@ -53,7 +62,7 @@ pub fn encode_kind(value: &Operand, key: &mut Vec<u8>) -> bool {
     key.push(match value {
         Operand::Null => return false,
         Operand::Boolean(_) => BOOLEAN,
-        Operand::Number(_) => NUMBER,
+        Operand::Number(_) | Operand::Integer(_) => NUMBER,
         Operand::Instant(_) => INSTANT,
         Operand::Text(_) => TEXT,
         Operand::Bytes(_) => BYTES,
@@ -99,6 +108,13 @@ fn escape(bytes: &[u8], key: &mut Vec<u8>) {
 fn number(value: f64) -> u64 {
     let bits = if value == 0.0 { 0 } else { value.to_bits() };
     if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
+}
+
+/// How far an integer is from the double it rounds to, turned so that it sorts. JSON's integers
+/// have 64 bits, so it is no more than 1024.
+fn rest(value: i128) -> u16 {
+    let rest = i16::try_from(value - (value as f64) as i128).unwrap_or_default();
+    NO_REST.wrapping_add_signed(rest)
 }
 
 /// Milliseconds around the epoch, with the sign turned.
@@ -173,6 +189,18 @@ mod tests {
         #[test]
         fn numbers_sort_as_numbers(a in -1e300..1e300_f64, b in proptest::num::f64::NORMAL) {
             sorts(&Operand::Number(a), &Operand::Number(b), a.partial_cmp(&b).unwrap());
+        }
+
+        #[test]
+        fn integers_sort_to_the_last_digit(near: i64, step in -3000..3000_i64, high: bool) {
+            let high = if high { i128::from(u64::MAX) - i128::from(i64::MAX) } else { 0 };
+            let operand = |value: i128| match value as f64 as i128 == value {
+                true => Operand::Number(value as f64),
+                false => Operand::Integer(value),
+            };
+            let (a, b) = (i128::from(near) + high, i128::from(near.saturating_add(step)) + high);
+            sorts(&operand(a), &operand(b), a.cmp(&b));
+            prop_assert_eq!(provost_scim::compare::order(&operand(a), &operand(b)), a.cmp(&b));
         }
 
         #[test]

@@ -368,8 +368,8 @@ impl Store {
         Member { id, resource_type: records::type_name(&self.schemas, type_number) }
     }
 
-    /// The name of a type, or its number if these schemas do not know it.
+    /// The name of a type that this store has or once had, or its number if nothing is known of it.
     pub(super) fn type_name(&self, number: u16) -> String {
-        records::type_name(&self.schemas, number).unwrap_or_else(|| format!("type {number}"))
+        self.type_names.get(&number).cloned().unwrap_or_else(|| format!("type {number}"))
     }
 }

@@ -243,4 +243,5 @@ mod finding;
 mod groups;
 mod opening;
 mod sending;
+mod types;
 mod writing;

@@ -9,6 +9,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::Value;
 
 use crate::error::shown;
+use crate::fold::fold;
 use crate::{Attribute, AttributeType, Attributes, Invalid, Leniency, Mutability, Place, instant};
 
 /// How forgiving a check is; drawn from the [`Leniency`] for bodies or for patches.
@@ -224,6 +225,9 @@ fn check_single(at: At<'_>, attribute: &Attribute, value: Value, rules: Rules) -
             if is_country && !rules.country_free_text && !is_country_code(&text) {
                 return wrong("two letters of ISO 3166-1");
             }
+            if attribute.closed && !is_canonical(attribute, &text) {
+                return wrong(&one_of(&attribute.canonical_values));
+            }
             Value::String(text)
         }
         (AttributeType::String, _) => return wrong("a string"),
@@ -255,7 +259,8 @@ fn check_single(at: At<'_>, attribute: &Attribute, value: Value, rules: Rules) -
             None => return wrong("base64"),
         },
         (AttributeType::Binary, _) => return wrong("base64 in a string"),
-        (AttributeType::Reference, Value::String(text)) => Value::String(text),
+        (AttributeType::Reference, Value::String(text)) if is_uri_reference(&text) => Value::String(text),
+        (AttributeType::Reference, Value::String(_)) => return wrong("a URI, absolute or relative"),
         (AttributeType::Reference, _) => return wrong("a URI in a string"),
         (AttributeType::Complex, Value::Object(fields)) => return complex(at, attribute, fields, rules),
         (AttributeType::Complex, Value::String(text)) if rules.scalar_for_complex && !attribute.multi_valued => {
@@ -278,6 +283,26 @@ fn complex(at: At<'_>, attribute: &Attribute, fields: Attributes, rules: Rules) 
 
 fn is_country_code(text: &str) -> bool {
     text.len() == 2 && text.bytes().all(|c| c.is_ascii_alphabetic())
+}
+
+/// Whether a closed list has this value; letter case counts as it does for the attribute (S-3.14).
+fn is_canonical(attribute: &Attribute, text: &str) -> bool {
+    let same = |value: &String| if attribute.case_exact { value == text } else { fold(value) == fold(text) };
+    attribute.canonical_values.iter().any(same)
+}
+
+fn one_of(values: &[String]) -> String {
+    const LISTED_MAX: usize = 16;
+    match values.len() <= LISTED_MAX {
+        true => format!("one of `{}`", values.join("`, `")),
+        false => "one of its canonical values, which its schema lists".to_owned(),
+    }
+}
+
+/// Whether this can be a URI or a relative reference (RFC 3986 section 4.1, S-3.7): none of the
+/// characters that stand in none. Letters beyond ASCII are let pass, as IRIs have them.
+fn is_uri_reference(text: &str) -> bool {
+    !text.chars().any(|c| c.is_whitespace() || c.is_control() || "<>\"{}|\\^`".contains(c))
 }
 
 /// Decodes base64 as liberally as S-3.6 wants it: either alphabet, padded or not, with newlines.

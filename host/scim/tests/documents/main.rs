@@ -5,12 +5,15 @@
 
 mod changes;
 mod create;
+mod definitions;
 mod discovery;
 mod messages;
+mod misfits;
 mod projection;
 mod properties;
 mod replace;
 mod schemas;
+mod tables;
 mod text;
 mod validate;
 mod versions;

@@ -196,6 +196,8 @@ fn a_document_without_secrets_lacks_nothing_else() {
 
 #[test]
 fn what_a_body_names_is_supplied_however_it_is_spelt() {
-    let body = json!({ "USERNAME": "a", ENTERPRISE.to_lowercase(): {}, "nonsense": 1 });
-    assert_eq!(supplied(&user_type(), &body), ["userName", ENTERPRISE]);
+    let body = json!({ "USERNAME": "a", ENTERPRISE.to_lowercase(): { "Department": "d", "manager": { "VALUE": "1" } },
+        "emails": [{ "value": "a" }, { "type": "work" }], "nonsense": 1 });
+    let [department, manager] = ["department", "manager.value"].map(|name| format!("{ENTERPRISE}:{name}"));
+    assert_eq!(supplied(&user_type(), &body), ["emails.type", "emails.value", &department, &manager, "userName"]);
 }
