@@ -17,7 +17,7 @@ use tracing::{info, warn};
 use crate::access::Token;
 use crate::admin::{self, Desk};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::context::{Realm, Scope};
 use crate::delivery::Delivery;
 use crate::http::{self, Api, Health};
@@ -41,6 +41,9 @@ const STOP_SECONDS_MAX: u64 = 20;
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// The configuration does not go with the schemas.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The store cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -105,7 +108,7 @@ impl App {
     /// server runs, degraded.
     pub async fn start(config: &Config, data: &Path, clock: Clock) -> Result<Self, StartError> {
         let schemas = Arc::new(Schemas::standard());
-        let store = Arc::new(Store::open(&config.store.at(data, &schemas), schemas.clone()).await?);
+        let store = Arc::new(Store::open(&config.store.at(data, &schemas)?, schemas.clone()).await?);
         let new_admin_token = first_token(&store, data, &clock).await?;
         let outbound = Outbound::new();
         let backing = Backing::Store { store: store.clone(), schemas: schemas.clone() };
@@ -140,6 +143,7 @@ impl App {
         let tasks = vec![
             tokio::spawn(serve(scim.0, http::router(api), stopped.clone())),
             tokio::spawn(serve(admin.0, admin::router(desk), stopped.clone())),
+            tokio::spawn(upkeep::indexes(store.clone(), stopped.clone())),
             tokio::spawn(upkeep::run(store.clone(), clock, keep_days, stopped)),
             delivering,
         ];

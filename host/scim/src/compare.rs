@@ -2,7 +2,7 @@
 //!
 //! Everything that compares goes through [`Operand`], so that an index and a scan cannot disagree:
 //! text is folded where its attribute does not mind letter case, dateTimes are instants, binary
-//! values are bytes.
+//! values are bytes, and numbers are exact.
 
 use std::cmp::Ordering;
 
@@ -10,6 +10,63 @@ use serde_json::{Map, Value};
 
 use crate::filter::{Operand, Target};
 use crate::{Attribute, AttributeType, Attributes, check, fold, instant};
+
+/// A number as it is compared: exactly. As a float alone, 2^53 + 1 would be 2^53.
+///
+/// ```
+/// use provost_scim::compare::Number;
+/// assert_ne!(Number::from(9_007_199_254_740_993_i64), Number::from(9_007_199_254_740_992.0));
+/// assert_eq!(Number::from(-2_i64), Number::from(-2.0));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Number {
+    /// The nearest float. Rounding keeps the order, so this decides unless it is the same.
+    nearest: f64,
+    /// What has to be added to it: at most half of what lies between two floats around 2^64.
+    rest: i16,
+}
+
+impl Number {
+    /// A JSON number.
+    fn of(number: &serde_json::Number) -> Option<Self> {
+        let whole = number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from));
+        whole.map(Self::whole).or_else(|| number.as_f64().map(Self::from))
+    }
+
+    /// A whole number of no more than 64 bits.
+    fn whole(value: i128) -> Self {
+        let nearest = value as f64;
+        Self { nearest, rest: (value - nearest as i128) as i16 }
+    }
+
+    /// The nearest float, and what has to be added to it: together they sort as the numbers do.
+    pub fn parts(self) -> (f64, i16) {
+        (self.nearest, self.rest)
+    }
+
+    fn order(self, other: Self) -> Ordering {
+        self.nearest.total_cmp(&other.nearest).then(self.rest.cmp(&other.rest))
+    }
+}
+
+impl From<i64> for Number {
+    fn from(value: i64) -> Self {
+        Self::whole(value.into())
+    }
+}
+
+impl From<u64> for Number {
+    fn from(value: u64) -> Self {
+        Self::whole(value.into())
+    }
+}
+
+impl From<f64> for Number {
+    fn from(value: f64) -> Self {
+        // Adding zero makes -0 the 0 that it equals.
+        Self { nearest: value + 0.0, rest: 0 }
+    }
+}
 
 /// All values at `target` in a document, in the document's order. What is absent, null, or not of
 /// the target's type is no value.
@@ -51,7 +108,7 @@ pub fn sort_value(document: &Attributes, target: &Target) -> Option<Operand> {
 pub fn order(left: &Operand, right: &Operand) -> Ordering {
     match (left, right) {
         (Operand::Boolean(left), Operand::Boolean(right)) => left.cmp(right),
-        (Operand::Number(left), Operand::Number(right)) => left.total_cmp(right),
+        (Operand::Number(left), Operand::Number(right)) => left.order(*right),
         (Operand::Text(left), Operand::Text(right)) => left.cmp(right),
         (Operand::Instant(left), Operand::Instant(right)) => left.cmp(right),
         (Operand::Bytes(left), Operand::Bytes(right)) => left.cmp(right),
@@ -74,10 +131,9 @@ fn rank(operand: &Operand) -> u8 {
 pub fn operand(value: &Value, target: &Target) -> Option<Operand> {
     match (target.kind, value) {
         (AttributeType::Boolean, Value::Bool(value)) => Some(Operand::Boolean(*value)),
-        (AttributeType::Integer | AttributeType::Decimal, Value::Number(number)) => {
-            // Adding zero makes -0 the 0 that it equals.
-            number.as_f64().map(|number| Operand::Number(number + 0.0))
-        }
+        (AttributeType::Integer, Value::Number(number)) => Number::of(number).map(Operand::Number),
+        // A decimal is stored as the nearest float, so what it is compared with is rounded alike.
+        (AttributeType::Decimal, Value::Number(number)) => number.as_f64().map(|n| Operand::Number(n.into())),
         (AttributeType::DateTime, Value::String(text)) => instant::parse(text).map(Operand::Instant),
         (AttributeType::Binary, Value::String(text)) => check::binary(text).map(Operand::Bytes),
         (AttributeType::String | AttributeType::Reference, Value::String(text)) => {

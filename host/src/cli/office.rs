@@ -78,7 +78,7 @@ impl Office {
         }
         let config = place.load()?;
         let schemas = Arc::new(Schemas::standard());
-        let store = Store::open(&config.store.at(data, &schemas), schemas).await?;
+        let store = Store::open(&config.store.as_it_is(data, &schemas), schemas).await?;
         Ok(Self::Store(Desk::offline(Arc::new(store), Clock::System)))
     }
 
