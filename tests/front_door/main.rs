@@ -8,6 +8,7 @@ mod commands;
 mod directory;
 mod forwarding;
 mod hostile;
+mod indexes;
 mod loading;
 mod membership;
 mod parallel;
