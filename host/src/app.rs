@@ -16,7 +16,7 @@ use tracing::{info, warn};
 use crate::access::Token;
 use crate::admin::{self, Desk};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::context::{Realm, Scope};
 use crate::delivery::Delivery;
 use crate::http::{self, Api, Health};
@@ -44,6 +44,9 @@ pub enum StartError {
     /// The operator's schemas cannot be used.
     #[error(transparent)]
     Schemas(#[from] BadSchemas),
+    /// The configuration does not go with the schemas.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The store cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -108,7 +111,7 @@ impl App {
     /// server runs, degraded.
     pub async fn start(config: &Config, data: &Path, clock: Clock) -> Result<Self, StartError> {
         let schemas = config.schemas()?;
-        let store = Arc::new(Store::open(&config.store.at(data, &schemas), schemas.clone()).await?);
+        let store = Arc::new(Store::open(&config.store.at(data, &schemas)?, schemas.clone()).await?);
         if store.schemas_changed().await? {
             warn!(
                 "the schemas are not those of the last start; stop the server and run `provost check --data` to see which resources no longer fit"
@@ -148,6 +151,7 @@ impl App {
         let tasks = vec![
             tokio::spawn(serve(scim.0, http::router(api), stopped.clone())),
             tokio::spawn(serve(admin.0, admin::router(desk), stopped.clone())),
+            tokio::spawn(upkeep::indexes(store.clone(), stopped.clone())),
             tokio::spawn(upkeep::run(store.clone(), clock, keep_days, stopped)),
             delivering,
         ];

@@ -16,7 +16,7 @@ use crate::delivery::Patience;
 use crate::limits;
 use crate::plugin::{self, PluginConfig};
 use crate::schemas::{self, BadSchemas};
-use crate::store::StoreConfig;
+use crate::store::{Index, IndexError, StoreConfig};
 
 /// What every environment variable of the configuration begins with.
 const ENV_PREFIX: &str = "PROVOST__";
@@ -107,18 +107,66 @@ pub struct StoreSection {
     pub cache_mib: u64,
     /// How many days past versions and journal rows are kept; 0 keeps them for ever.
     pub keep_days: u32,
+    /// How many resources, and memberships joined to them, one query may look at.
+    pub scan_resources_max: usize,
+    /// The attributes that are indexed beside the usual ones: `[[store.index]]`.
+    pub index: Vec<IndexTable>,
+}
+
+/// `[[store.index]]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IndexTable {
+    /// The resource type's name.
+    #[serde(rename = "type")]
+    pub resource_type: String,
+    /// The attribute as a filter names it, an extension's behind its URN.
+    pub attribute: String,
 }
 
 impl Default for StoreSection {
     fn default() -> Self {
-        Self { engine: EngineName::Sled, cache_mib: 64, keep_days: 365 }
+        Self {
+            engine: EngineName::Sled,
+            cache_mib: 64,
+            keep_days: 365,
+            scan_resources_max: limits::SCAN_RESOURCES_MAX,
+            index: Vec::new(),
+        }
     }
 }
 
 impl StoreSection {
     /// The store in this data directory, as configured.
-    pub fn at(&self, data: &Path, schemas: &Schemas) -> StoreConfig {
-        StoreConfig { cache_bytes: self.cache_mib * 1024 * 1024, ..StoreConfig::new(data, schemas) }
+    ///
+    /// # Errors
+    /// The type and the attribute that cannot be indexed, and why.
+    pub fn at(&self, data: &Path, schemas: &Schemas) -> Result<StoreConfig, ConfigError> {
+        let indexes = Some(self.indexes(schemas)?);
+        Ok(StoreConfig { indexes, ..self.as_it_is(data, schemas) })
+    }
+
+    /// The same store for whoever only looks into it: what is indexed stays as it is.
+    pub fn as_it_is(&self, data: &Path, schemas: &Schemas) -> StoreConfig {
+        StoreConfig {
+            cache_bytes: self.cache_mib * 1024 * 1024,
+            indexes: None,
+            scan_resources_max: self.scan_resources_max,
+            ..StoreConfig::new(data, schemas)
+        }
+    }
+
+    /// What is indexed: the usual attributes, and those that the operator names.
+    ///
+    /// # Errors
+    /// The type and the attribute that cannot be indexed, and why.
+    pub fn indexes(&self, schemas: &Schemas) -> Result<Vec<Index>, ConfigError> {
+        let named = self.index.iter().map(|table| Index::named(schemas, &table.resource_type, &table.attribute));
+        let wrong =
+            |error: IndexError| ConfigError::Senseless { key: "store.index".to_owned(), text: error.to_string() };
+        let mut indexes = Index::standard(schemas);
+        indexes.extend(named.collect::<Result<Vec<_>, _>>().map_err(wrong)?);
+        Ok(indexes)
     }
 }
 
@@ -291,6 +339,13 @@ impl Config {
         if self.delivery.backoff_ms_min > self.delivery.backoff_ms_max {
             return senseless("delivery.backoff_ms_min", "expected at most `delivery.backoff_ms_max`");
         }
+        if self.store.scan_resources_max == 0 {
+            return senseless("store.scan_resources_max", "expected at least 1");
+        }
+        if self.store.index.len() > limits::INDEXES_MAX {
+            let text = format!("expected at most {} attributes", limits::INDEXES_MAX);
+            return senseless("store.index", &text);
+        }
         plugin::check_configs(&self.plugin)?;
         Ok(())
     }
@@ -341,6 +396,61 @@ mod tests {
         let text = wrong("[server]\nlisen = \"127.0.0.1:8080\"\n");
 
         assert!(text.contains("line 2") && text.contains("lisen") && text.contains("`listen`"), "{text}");
+    }
+
+    #[test]
+    fn an_attribute_that_cannot_be_indexed_is_named_with_its_type_and_the_reason() {
+        let refused = |resource_type: &str, attribute: &str| {
+            let table = IndexTable { resource_type: resource_type.into(), attribute: attribute.into() };
+            let section = StoreSection { index: vec![table], ..StoreSection::default() };
+            let text = section.indexes(&Schemas::standard()).unwrap_err().to_string();
+            assert!(text.contains("`store.index`") && text.contains(resource_type), "{text}");
+            assert!(text.contains(&format!("`{attribute}`")), "{text}");
+            text
+        };
+        assert!(refused("Person", "title").contains("only `User`, `Group`"));
+        assert!(refused("User", "tittle").contains("no such attribute"));
+        assert!(refused("User", "password").contains("never returned"));
+        assert!(refused("User", "name").contains("name one of its sub-attributes"));
+        let enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+        assert!(refused("User", enterprise).contains("name one of its sub-attributes"));
+        assert!(refused("User", &format!("{enterprise}:desk")).contains("no such attribute"));
+        assert!(refused("User", "groups.display").contains("computed from memberships"));
+        assert!(refused("Group", "members").contains("computed from memberships"));
+        assert!(refused("User", "meta.location").contains("how the server is reached"));
+    }
+
+    #[test]
+    fn indexes_stand_beside_the_usual_ones_however_they_are_written() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let attributes = [
+            "active",
+            "TITLE",
+            "phoneNumbers",
+            "Department",
+            "urn:ietf:params:scim:schemas:core:2.0:User:name.familyName",
+        ];
+        let tables =
+            attributes.map(|attribute| format!("[[store.index]]\ntype = \"User\"\nattribute = \"{attribute}\"\n"));
+        std::fs::write(file.path(), tables.concat()).unwrap();
+
+        let indexes = Config::load(Some(file.path())).unwrap().store.indexes(&Schemas::standard()).unwrap();
+
+        let paths: Vec<&str> = indexes.iter().map(|index| index.target.path.as_str()).collect();
+        let department = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department";
+        assert!(
+            paths.ends_with(&["active", "title", "phoneNumbers.value", department, "name.familyName"]),
+            "{paths:?}"
+        );
+        assert!(paths.contains(&"userName"));
+        let text = wrong("[[store.index]]\ntype = \"User\"\natribute = \"title\"\n");
+        assert!(text.contains("line 3") && text.contains("`attribute`"), "{text}");
+    }
+
+    #[test]
+    fn the_budget_of_a_query_is_never_nothing() {
+        assert!(wrong("[store]\nscan_resources_max = 0\n").contains("`store.scan_resources_max`"));
+        assert_eq!(Config::load(None).unwrap().store.scan_resources_max, 1_000_000);
     }
 
     #[test]

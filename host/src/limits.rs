@@ -10,8 +10,12 @@ pub const PAGE_RESOURCES_MAX: usize = 200;
 /// How many resources a page holds when the client does not say.
 pub const PAGE_RESOURCES_DEFAULT: usize = 100;
 
-/// How many resources a query without a usable index may look at before it is refused as `tooMany`.
+/// How many resources, and memberships joined to them, a query may look at before it is refused as
+/// `tooMany`, unless the configuration says less or more.
 pub const SCAN_RESOURCES_MAX: usize = 1_000_000;
+
+/// How many attributes the operator may have indexed beside the usual ones.
+pub const INDEXES_MAX: usize = 64;
 
 /// How often one write starts again after a version clash. Later attempts queue for the
 /// resource, so this many in a row means that something is wrong.

@@ -1,6 +1,7 @@
-//! Upkeep: forgets what is old, so that nothing grows for ever.
+//! Upkeep: forgets what is old, so that nothing grows for ever, and makes the indexes that are wanted.
 //!
-//! Once an hour, past versions and journal rows older than the operator keeps them, and entries
+//! From the start on, indexes that are new are built and those that nobody wants any more are
+//! removed, step by step, until that is done. Once an hour, past versions and journal rows older than the operator keeps them, and entries
 //! of plugins' state that have expired. What a waiting message needs is never forgotten. A
 //! failure is logged and tried again an hour later; no request waits for any of this.
 
@@ -12,13 +13,39 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::clock::Clock;
-use crate::store::{Pruned, Store, StoreError};
+use crate::store::{IndexState, Pruned, Store, StoreError};
 
 /// How often, in seconds.
 const INTERVAL_SECONDS: u64 = 3_600;
 
+/// How long to wait after a step of an index has failed, in seconds.
+const STEP_RETRY_SECONDS: u64 = 60;
+
 /// How many expired entries of plugins' state go in one round.
 const ENTRIES_PER_ROUND: usize = 10_000;
+
+/// Builds and removes indexes until nothing is left to do, or until `stop` turns true: the next
+/// start goes on from there.
+pub async fn indexes(store: Arc<Store>, mut stop: watch::Receiver<bool>) {
+    for index in store.indexes().await.iter().filter(|index| index.state != IndexState::Ready) {
+        info!(resource_type = index.resource_type, attribute = index.attribute, "{index}");
+    }
+    while !*stop.borrow() {
+        match store.build_indexes().await {
+            Ok(true) => {}
+            Ok(false) => return,
+            // The store has said why, and only a restart helps.
+            Err(_) if store.has_stopped() => return,
+            Err(error) => {
+                warn!(%error, "an index could not be built or removed; it is tried again in {STEP_RETRY_SECONDS} seconds");
+                tokio::select! {
+                    () = tokio::time::sleep(Duration::from_secs(STEP_RETRY_SECONDS)) => {}
+                    _ = stop.wait_for(|stop| *stop) => return,
+                }
+            }
+        }
+    }
+}
 
 /// Works until `stop` turns true. `keep_days` of nothing keeps history and journal for ever.
 pub async fn run(store: Arc<Store>, clock: Clock, keep_days: Option<u32>, mut stop: watch::Receiver<bool>) {

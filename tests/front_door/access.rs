@@ -66,7 +66,7 @@ async fn permission_is_asked_on_every_route() {
     assert_eq!(server.count("/Users").await, 1);
     // A token without the admin scope opens no admin route; an admin token does.
     let reader = credentials[2].token.clone().unwrap();
-    for path in ["/tokens", "/plugins", "/outbox", "/journal"] {
+    for path in ["/tokens", "/plugins", "/indexes", "/outbox", "/journal"] {
         let url = format!("http://{}/admin{path}", server.app.admin_listens);
         let client = provost_tests::server::client();
         assert_eq!(server.send(client.get(&url)).await.status, 401, "{path}");

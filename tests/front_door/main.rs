@@ -9,6 +9,7 @@ mod directory;
 mod forwarding;
 mod golden;
 mod hostile;
+mod indexes;
 mod loading;
 mod membership;
 mod parallel;

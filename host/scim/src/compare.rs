@@ -2,14 +2,71 @@
 //!
 //! Everything that compares goes through [`Operand`], so that an index and a scan cannot disagree:
 //! text is folded where its attribute does not mind letter case, dateTimes are instants, binary
-//! values are bytes.
+//! values are bytes, and numbers are exact.
 
 use std::cmp::Ordering;
 
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
 use crate::filter::{Operand, Target};
 use crate::{Attribute, AttributeType, Attributes, check, fold, instant};
+
+/// A number as it is compared: exactly. As a float alone, 2^53 + 1 would be 2^53.
+///
+/// ```
+/// use provost_scim::compare::Number;
+/// assert_ne!(Number::from(9_007_199_254_740_993_i64), Number::from(9_007_199_254_740_992.0));
+/// assert_eq!(Number::from(-2_i64), Number::from(-2.0));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Number {
+    /// The nearest float. Rounding keeps the order, so this decides unless it is the same.
+    nearest: f64,
+    /// What has to be added to it: at most half of what lies between two floats around 2^64.
+    rest: i16,
+}
+
+impl Number {
+    /// A JSON number.
+    fn of(number: &serde_json::Number) -> Option<Self> {
+        let whole = number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from));
+        whole.map(Self::whole).or_else(|| number.as_f64().map(Self::from))
+    }
+
+    /// A whole number of no more than 64 bits.
+    fn whole(value: i128) -> Self {
+        let nearest = value as f64;
+        Self { nearest, rest: (value - nearest as i128) as i16 }
+    }
+
+    /// The nearest float, and what has to be added to it: together they sort as the numbers do.
+    pub fn parts(self) -> (f64, i16) {
+        (self.nearest, self.rest)
+    }
+
+    fn order(self, other: Self) -> Ordering {
+        self.nearest.total_cmp(&other.nearest).then(self.rest.cmp(&other.rest))
+    }
+}
+
+impl From<i64> for Number {
+    fn from(value: i64) -> Self {
+        Self::whole(value.into())
+    }
+}
+
+impl From<u64> for Number {
+    fn from(value: u64) -> Self {
+        Self::whole(value.into())
+    }
+}
+
+impl From<f64> for Number {
+    fn from(value: f64) -> Self {
+        // Adding zero makes -0 the 0 that it equals.
+        Self { nearest: value + 0.0, rest: 0 }
+    }
+}
 
 /// All values at `target` in a document, in the document's order. What is absent, null, or not of
 /// the target's type is no value.
@@ -51,10 +108,7 @@ pub fn sort_value(document: &Attributes, target: &Target) -> Option<Operand> {
 pub fn order(left: &Operand, right: &Operand) -> Ordering {
     match (left, right) {
         (Operand::Boolean(left), Operand::Boolean(right)) => left.cmp(right),
-        (Operand::Number(left), Operand::Number(right)) => left.total_cmp(right),
-        (Operand::Integer(left), Operand::Integer(right)) => left.cmp(right),
-        (Operand::Number(left), Operand::Integer(right)) => order_mixed(*left, *right),
-        (Operand::Integer(left), Operand::Number(right)) => order_mixed(*right, *left).reverse(),
+        (Operand::Number(left), Operand::Number(right)) => left.order(*right),
         (Operand::Text(left), Operand::Text(right)) => left.cmp(right),
         (Operand::Instant(left), Operand::Instant(right)) => left.cmp(right),
         (Operand::Bytes(left), Operand::Bytes(right)) => left.cmp(right),
@@ -62,17 +116,11 @@ pub fn order(left: &Operand, right: &Operand) -> Ordering {
     }
 }
 
-/// A double and an integer that is no double, by their values.
-fn order_mixed(number: f64, integer: i128) -> Ordering {
-    // Where they are near enough to round to one double, that double is whole.
-    number.total_cmp(&(integer as f64)).then_with(|| (number as i128).cmp(&integer))
-}
-
 fn rank(operand: &Operand) -> u8 {
     match operand {
         Operand::Null => 0,
         Operand::Boolean(_) => 1,
-        Operand::Number(_) | Operand::Integer(_) => 2,
+        Operand::Number(_) => 2,
         Operand::Text(_) => 3,
         Operand::Instant(_) => 4,
         Operand::Bytes(_) => 5,
@@ -83,25 +131,15 @@ fn rank(operand: &Operand) -> u8 {
 pub fn operand(value: &Value, target: &Target) -> Option<Operand> {
     match (target.kind, value) {
         (AttributeType::Boolean, Value::Bool(value)) => Some(Operand::Boolean(*value)),
-        (AttributeType::Integer, Value::Number(number)) => integer(number),
-        // Adding zero makes -0 the 0 that it equals.
-        (AttributeType::Decimal, Value::Number(number)) => number.as_f64().map(|n| Operand::Number(n + 0.0)),
+        (AttributeType::Integer, Value::Number(number)) => Number::of(number).map(Operand::Number),
+        // A decimal is stored as the nearest float, so what it is compared with is rounded alike.
+        (AttributeType::Decimal, Value::Number(number)) => number.as_f64().map(|n| Operand::Number(n.into())),
         (AttributeType::DateTime, Value::String(text)) => instant::parse(text).map(Operand::Instant),
         (AttributeType::Binary, Value::String(text)) => check::binary(text).map(Operand::Bytes),
         (AttributeType::String | AttributeType::Reference, Value::String(text)) => {
             Some(Operand::Text(text_of(text, target)))
         }
         _ => None,
-    }
-}
-
-/// Integers are exact, though most of what is asked of them fits a double; decimals are doubles.
-fn integer(number: &Number) -> Option<Operand> {
-    let double = number.as_f64()? + 0.0;
-    let exact = number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from));
-    match exact {
-        Some(exact) if double as i128 != exact => Some(Operand::Integer(exact)),
-        _ => Some(Operand::Number(double)),
     }
 }
 

@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use serde_json::Number;
 
-use crate::AttributeType;
+use crate::{AttributeType, compare};
 
 mod bind;
 mod matches;
@@ -140,9 +140,7 @@ pub enum Operand {
     /// A boolean.
     Boolean(bool),
     /// An integer or a decimal.
-    Number(f64),
-    /// An integer that no double is equal to, kept to the last digit (S-3.4).
-    Integer(i128),
+    Number(compare::Number),
     /// Text, folded if the attribute is not case exact.
     Text(String),
     /// A dateTime, at millisecond precision.

@@ -18,6 +18,8 @@ pub enum Call {
     },
     /// Every configured plugin and how it is.
     PluginList,
+    /// Every indexed attribute and how far its index is.
+    IndexList,
     /// Messages that wait in the outbox, oldest first.
     OutboxList(Listing),
     /// Tries a parked message again.
@@ -97,6 +99,7 @@ impl Call {
             Self::TokenList => plain("GET", "/admin/tokens".to_owned()),
             Self::TokenRevoke { id } => plain("DELETE", format!("/admin/tokens/{id}")),
             Self::PluginList => plain("GET", "/admin/plugins".to_owned()),
+            Self::IndexList => plain("GET", "/admin/indexes".to_owned()),
             Self::OutboxList(listing) => listed("/admin/outbox", listing),
             Self::OutboxRedrive { key } => plain("POST", format!("/admin/outbox/{key}/redrive")),
             Self::OutboxDrop { key } => plain("DELETE", format!("/admin/outbox/{key}")),

@@ -100,6 +100,7 @@ impl Desk {
                 false => Err(DeskError::NotFound(format!("token `{id}`"))),
             },
             Call::PluginList => self.plugin_list(),
+            Call::IndexList => Ok(json!({ "indexes": self.store.indexes().await })),
             Call::OutboxList(listing) => self.outbox_list(&listing).await,
             Call::OutboxRedrive { key } => self.redrive(key).await,
             Call::OutboxDrop { key } => self.drop_message(key).await,

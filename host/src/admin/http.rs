@@ -22,6 +22,7 @@ pub fn router(desk: Arc<Desk>) -> Router {
         .route("/admin/tokens", get(token_list).post(token_create))
         .route("/admin/tokens/{id}", delete(token_revoke))
         .route("/admin/plugins", get(plugin_list))
+        .route("/admin/indexes", get(index_list))
         .route("/admin/outbox", get(outbox_list))
         .route("/admin/outbox/{key}", delete(outbox_drop))
         .route("/admin/outbox/{key}/redrive", post(outbox_redrive))
@@ -77,6 +78,10 @@ async fn token_revoke(
 
 async fn plugin_list(State(desk): State<Arc<Desk>>, Operator(cx): Operator) -> Result<Json<Value>, DeskError> {
     desk.answer(&cx, Call::PluginList).await.map(Json)
+}
+
+async fn index_list(State(desk): State<Arc<Desk>>, Operator(cx): Operator) -> Result<Json<Value>, DeskError> {
+    desk.answer(&cx, Call::IndexList).await.map(Json)
 }
 
 async fn outbox_list(

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::{Failure, Place};
-use crate::store::Store;
+use crate::store::{IndexState, Store};
 
 /// The exit code for a store that is sound, and holds resources that no longer fit their schemas.
 const UNFIT: u8 = 3;
@@ -13,6 +13,7 @@ const UNFIT: u8 = 3;
 pub(super) async fn check(place: &Place) -> Result<ExitCode, Failure> {
     let config = place.load()?;
     let schemas = config.schemas()?;
+    config.store.indexes(&schemas)?;
     match place.config_file() {
         Some(file) => println!("the configuration `{}` is good", file.display()),
         None => println!("there is no configuration file; the defaults are good"),
@@ -22,8 +23,9 @@ pub(super) async fn check(place: &Place) -> Result<ExitCode, Failure> {
     if !data.is_dir() {
         return Err(format!("there is no data directory `{}`", data.display()).into());
     }
-    let opened = Store::open(&config.store.at(data, &schemas), schemas).await?;
+    let opened = Store::open(&config.store.as_it_is(data, &schemas), schemas).await?;
     let report = opened.check().await?;
+    let indexes = opened.indexes().await;
     opened.close().await;
     for finding in &report.findings {
         println!("{finding}");
@@ -33,6 +35,9 @@ pub(super) async fn check(place: &Place) -> Result<ExitCode, Failure> {
     }
     if report.is_cut() {
         println!("there is more than is listed here");
+    }
+    for index in indexes.iter().filter(|index| index.state != IndexState::Ready) {
+        println!("{index}");
     }
     let keys: u64 = report.keys.values().sum();
     println!("the store `{}`: {keys} keys checked, {} findings", data.display(), report.problems);

@@ -64,6 +64,9 @@ enum Command {
     /// List, check and try plugins.
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
+    /// See which attributes are indexed.
+    #[command(subcommand)]
+    Index(IndexCommand),
     /// See committed changes.
     #[command(subcommand)]
     Journal(JournalCommand),
@@ -95,6 +98,12 @@ enum TokenCommand {
         /// The token's id, as `list` shows it.
         id: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum IndexCommand {
+    /// List the indexed attributes: ready, building with how many resources are done, or removing.
+    List,
 }
 
 #[derive(Debug, Subcommand)]
@@ -163,6 +172,7 @@ async fn run(Cli { place, command }: Cli) -> Result<ExitCode, Failure> {
         Command::Demo { exit } => demo::demo(exit).await,
         Command::Token(command) => office::ask(&place, command.call(), print::tokens).await,
         Command::Plugin(command) => plugin::run(&place, command).await,
+        Command::Index(IndexCommand::List) => office::ask(&place, Call::IndexList, print::indexes).await,
         Command::Journal(JournalCommand::Tail { lines, follow }) => office::tail(&place, lines, follow).await,
         Command::Outbox(command) => office::ask(&place, command.call(), print::outbox).await,
         Command::Check => check::check(&place).await,

@@ -77,7 +77,7 @@ impl Office {
         }
         let config = place.load()?;
         let schemas = config.schemas()?;
-        let store = Store::open(&config.store.at(data, &schemas), schemas).await?;
+        let store = Store::open(&config.store.as_it_is(data, &schemas), schemas).await?;
         Ok(Self::Store(Desk::offline(Arc::new(store), Clock::System)))
     }
 

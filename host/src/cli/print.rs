@@ -62,6 +62,14 @@ pub(super) fn journal(answer: &Value) {
     }
 }
 
+/// Indexes and how far they are.
+pub(super) fn indexes(answer: &Value) {
+    for index in list(&answer["indexes"]) {
+        let done = index["resources"].as_u64().map_or(String::new(), |done| format!("\t{done} resources"));
+        println!("{}\t{}\t{}{done}", text(&index["resourceType"]), text(&index["attribute"]), text(&index["state"]));
+    }
+}
+
 /// Plugins and how they are.
 pub(super) fn plugins(answer: &Value) {
     for plugin in list(&answer["plugins"]) {

@@ -1,30 +1,27 @@
 //! Which attributes are found without a scan, and the keys that make it so.
 //!
-//! Every attribute that the schema calls unique is here by itself; others are the operator's
-//! choice. Each has a number of its own, kept on disk, which stands for it in keys. When the
-//! choice changes, the next start builds what is new and takes away what is gone.
+//! Every attribute that the schema calls unique is here by itself; beside them stand the usual
+//! ones and the operator's choice. Each has a number of its own, kept on disk (`settle`), which
+//! stands for it in keys. An index that does not hold all its entries yet is kept up by every
+//! commit and used by no plan, until `build` has made it whole.
 //!
 //! A unique attribute's entries serve as its index too, since they stand in the order of their values.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use provost_scim::filter::{Operand, Target};
-use provost_scim::{Attribute, AttributeType, Resource, ResourceType, Schemas, Uniqueness, compare};
-use serde::{Deserialize, Serialize};
-use tracing::info;
+use provost_scim::{Resource, ResourceType, Returned, Schemas, Uniqueness, compare};
+use tokio::sync::Mutex;
 
-use super::engine::{Batch, BatchError, Engine, Expect, Key, KeyRange, Scan, Space};
-use super::{OpenError, REALMS, StoreError, keys, order, records};
+use super::engine::{Key, Space};
+use super::plan::{is_groups, is_members};
+use super::settle::{Row, State};
+use super::{keys, order};
 use crate::context::Realm;
 
-/// How many resources are indexed in one commit when an index is built.
-const RESOURCES_PER_COMMIT: usize = 500;
-
-/// How many keys are deleted in one commit when an index goes.
-const KEYS_PER_COMMIT: usize = 5_000;
-
-/// The attributes that are indexed unless the operator says otherwise, where a type has them.
+/// The attributes that are indexed in any case, where a type has them.
 const STANDARD: [&str; 5] = ["userName", "externalId", "displayName", "emails.value", "meta.lastModified"];
 
 /// An attribute of a resource type that is to be found without a scan.
@@ -36,8 +33,33 @@ pub struct Index {
     pub target: Target,
 }
 
+/// Why an attribute cannot be indexed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IndexError {
+    /// No such type.
+    #[error("`{attribute}` of `{resource_type}` cannot be indexed: there is no such resource type, only {known}")]
+    UnknownType {
+        /// The type as it was written.
+        resource_type: String,
+        /// The attribute as it was written.
+        attribute: String,
+        /// The types there are.
+        known: String,
+    },
+    /// The attribute is not one that can be looked up.
+    #[error("`{attribute}` of `{resource_type}` cannot be indexed: {reason}")]
+    Attribute {
+        /// The type.
+        resource_type: String,
+        /// The attribute as it was written.
+        attribute: String,
+        /// Why, and what to do.
+        reason: &'static str,
+    },
+}
+
 impl Index {
-    /// What is indexed unless the operator says otherwise.
+    /// What is indexed in any case.
     pub fn standard(schemas: &Schemas) -> Vec<Index> {
         let of = |resource_type: &Arc<ResourceType>| {
             let targets = STANDARD.iter().filter_map(|path| Target::resolve(path, resource_type));
@@ -45,10 +67,46 @@ impl Index {
         };
         schemas.resource_types.iter().flat_map(of).collect()
     }
+
+    /// An attribute as the operator names it: as in a filter, an extension's behind its URN.
+    ///
+    /// # Errors
+    /// The type, the attribute, and why it cannot be indexed.
+    pub fn named(schemas: &Schemas, resource_type: &str, attribute: &str) -> Result<Index, IndexError> {
+        let Some(found) = schemas.resource_type(resource_type) else {
+            let known: Vec<String> = schemas.resource_types.iter().map(|known| format!("`{}`", known.name)).collect();
+            return Err(IndexError::UnknownType {
+                resource_type: resource_type.to_owned(),
+                attribute: attribute.to_owned(),
+                known: known.join(", "),
+            });
+        };
+        let refused = |reason| IndexError::Attribute {
+            resource_type: resource_type.to_owned(),
+            attribute: attribute.to_owned(),
+            reason,
+        };
+        let place = found.place(attribute).ok_or_else(|| refused("the type has no such attribute"))?;
+        if [place.attribute, place.sub].into_iter().flatten().any(|part| part.returned == Returned::Never) {
+            return Err(refused("it is never returned, so nobody may search for it"));
+        }
+        // A complex attribute stands for its `value`, as in filters (S-10.23).
+        let value = || Target::resolve(&format!("{}.value", place.path()), found);
+        let target = Target::resolve(attribute, found).or_else(value);
+        let target = target.ok_or_else(|| refused("it is complex; name one of its sub-attributes"))?;
+        let root = target.steps.first().map_or("", String::as_str);
+        if is_members(root, found) || is_groups(root, found) {
+            return Err(refused("it is computed from memberships, which are found without a scan already"));
+        }
+        if target.path == "meta.location" {
+            return Err(refused("it depends on how the server is reached; compare `id`"));
+        }
+        Ok(Index { type_number: found.number, target })
+    }
 }
 
 /// One indexed attribute.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Entry {
     /// The resource type's number.
     pub type_number: u16,
@@ -58,9 +116,25 @@ pub struct Entry {
     pub target: Target,
     /// Whether a value may occur once only, and among what.
     pub uniqueness: Uniqueness,
+    whole: AtomicBool,
 }
 
 impl Entry {
+    /// An attribute whose entries are not known to be all there.
+    pub fn new(type_number: u16, number: u16, target: Target, uniqueness: Uniqueness) -> Self {
+        Self { type_number, number, target, uniqueness, whole: AtomicBool::new(false) }
+    }
+
+    /// Whether the entries of all resources are there.
+    pub fn is_whole(&self) -> bool {
+        self.whole.load(Ordering::Acquire)
+    }
+
+    /// Lets plans use it from now on.
+    pub fn set_whole(&self) {
+        self.whole.store(true, Ordering::Release);
+    }
+
     /// Where the entries stand that can be walked in the order of their values.
     pub fn space(&self) -> Space {
         if self.uniqueness == Uniqueness::Server { Space::Unique } else { Space::Index }
@@ -86,20 +160,6 @@ impl Entry {
         let mut key = self.values(realm);
         order::encode(value, &mut key).then(|| keys::index(key, resource.id()))
     }
-
-    fn row(&self, ready: bool) -> Row {
-        Row {
-            type_number: self.type_number,
-            number: self.number,
-            path: self.target.path.clone(),
-            shape: Shape {
-                kind: kind_number(self.target.kind),
-                case_exact: self.target.case_exact,
-                uniqueness: uniqueness_number(self.uniqueness),
-            },
-            ready,
-        }
-    }
 }
 
 /// The keys by which one resource is found.
@@ -109,32 +169,17 @@ pub struct Entries {
     pub unique: BTreeMap<Key, String>,
     /// Keys of the index.
     pub index: BTreeSet<Key>,
+    /// Keys of those parts of the index that are being built.
+    pub building: BTreeSet<Key>,
 }
 
-/// All indexed attributes.
-#[derive(Debug, Clone, Default)]
-pub struct Catalog(Vec<Entry>);
-
-impl Catalog {
-    /// The indexed attribute of this path.
-    pub fn find(&self, type_number: u16, path: &str) -> Option<&Entry> {
-        self.of(type_number).find(|entry| entry.target.path == path)
-    }
-
-    /// The indexed attributes of a type.
-    pub fn of(&self, type_number: u16) -> impl Iterator<Item = &Entry> {
-        self.0.iter().filter(move |entry| entry.type_number == type_number)
-    }
-
-    /// The keys by which this resource is found.
-    pub fn entries(&self, realm: Realm, resource: &Resource) -> Entries {
-        Self::entries_of(self.of(resource.resource_type().number), realm, resource)
-    }
-
-    fn entries_of<'a>(of: impl Iterator<Item = &'a Entry>, realm: Realm, resource: &Resource) -> Entries {
+impl Entries {
+    /// The keys by which this resource is found among these attributes.
+    pub fn of<'a>(attributes: impl Iterator<Item = &'a Entry>, realm: Realm, resource: &Resource) -> Self {
         let document = resource.document();
-        let mut entries = Entries::default();
-        for entry in of {
+        let mut entries = Self::default();
+        for entry in attributes {
+            let index = if entry.is_whole() { &mut entries.index } else { &mut entries.building };
             for value in compare::values_at(&document, &entry.target) {
                 if entry.uniqueness != Uniqueness::None
                     && let Some(key) = entry.unique_key(realm, &value)
@@ -144,240 +189,47 @@ impl Catalog {
                 if entry.space() == Space::Index
                     && let Some(key) = entry.index_key(realm, &value, resource)
                 {
-                    entries.index.insert(key);
+                    index.insert(key);
                 }
             }
         }
         entries
     }
 
-    /// Brings the keys on disk in line with what is wanted.
-    ///
-    /// # Errors
-    /// [`OpenError::NotUnique`] when an attribute became unique and its stored values are not.
-    pub async fn open(engine: &dyn Engine, schemas: &Schemas, wanted: &[Index]) -> Result<Self, OpenError> {
-        let stored = engine.get(vec![(Space::System, keys::catalog())]).await.map_err(StoreError::from)?.remove(0);
-        let stored: Vec<Row> = match stored {
-            Some(value) => records::decode(Space::System, &value)?,
-            None => Vec::new(),
-        };
-        let (catalog, kept) = Self::settle_numbers(schemas, wanted, &stored);
-        let all_ready = catalog.0.iter().all(|entry| kept.contains(&entry.number));
-        if all_ready && kept.len() == stored.len() {
-            return Ok(catalog);
-        }
-
-        // Written first as not ready: after a crash in the middle, the next start does it again.
-        catalog.write(engine, |entry| kept.contains(&entry.number)).await?;
-        for row in stored.iter().filter(|row| !kept.contains(&row.number)) {
-            clear(engine, row.type_number, row.number).await?;
-        }
-        let new: Vec<&Entry> = catalog.0.iter().filter(|entry| !kept.contains(&entry.number)).collect();
-        for entry in &new {
-            clear(engine, entry.type_number, entry.number).await?;
-        }
-        for entry in new {
-            build(engine, schemas, entry).await?;
-        }
-        catalog.write(engine, |_| true).await?;
-        Ok(catalog)
-    }
-
-    /// Gives each attribute its old number, or a new one. Answers the numbers whose entries on disk
-    /// are whole and of the right shape, and so can stay.
-    fn settle_numbers(schemas: &Schemas, wanted: &[Index], stored: &[Row]) -> (Self, BTreeSet<u16>) {
-        let mut next = stored.iter().map(|row| row.number).max().unwrap_or(0) + 1;
-        let mut entries: Vec<Entry> = Vec::new();
-        let mut kept = BTreeSet::new();
-        let mut broken = BTreeSet::new();
-        for (type_number, target, uniqueness) in attributes(schemas, wanted) {
-            let mut entry = Entry { type_number, number: 0, target, uniqueness };
-            let whole = stored.iter().find(|row| **row == Row { number: row.number, ..entry.row(true) });
-            let number = whole.map(|row| row.number).or_else(|| shared_number(&entries, &entry));
-            entry.number = number.unwrap_or(next);
-            next = next.max(entry.number + 1);
-            if whole.is_some() {
-                kept.insert(entry.number)
-            } else {
-                broken.insert(entry.number)
-            };
-            entries.push(entry);
-        }
-        // Several types share a number where a value is unique among them all: all whole, or none.
-        (Self(entries), kept.difference(&broken).copied().collect())
-    }
-
-    async fn write(&self, engine: &dyn Engine, ready: impl Fn(&Entry) -> bool) -> Result<(), OpenError> {
-        let rows: Vec<Row> = self.0.iter().map(|entry| entry.row(ready(entry))).collect();
-        let mut batch = Batch::default();
-        batch.put(Space::System, keys::catalog(), records::encode(&rows));
-        commit(engine, batch).await
+    /// Whether this is a key of the index, or of a part of it that is being built.
+    pub fn has_index(&self, key: &Key) -> bool {
+        self.index.contains(key) || self.building.contains(key)
     }
 }
 
-/// An indexed attribute as the system space keeps it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Row {
-    type_number: u16,
-    number: u16,
-    path: String,
-    shape: Shape,
-    /// Whether every resource's entries are there.
-    ready: bool,
+/// All indexed attributes.
+#[derive(Debug)]
+pub struct Catalog {
+    pub(super) entries: Vec<Entry>,
+    /// What the system space says of them, and of those whose entries are going. Whoever changes
+    /// it there holds it here.
+    pub(super) rows: Mutex<Vec<Row>>,
 }
 
-/// What an entry's key depends on. When it changes, all entries must be made anew.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Shape {
-    kind: u8,
-    case_exact: bool,
-    uniqueness: u8,
-}
-
-fn kind_number(kind: AttributeType) -> u8 {
-    match kind {
-        AttributeType::String => 0,
-        AttributeType::Boolean => 1,
-        // 2 was both of these, before integers were kept to the last digit.
-        AttributeType::Decimal | AttributeType::Integer => 7,
-        AttributeType::DateTime => 3,
-        AttributeType::Binary => 4,
-        AttributeType::Reference => 5,
-        AttributeType::Complex => 6,
+impl Catalog {
+    /// The indexed attribute of this path, if the entries of all resources are there.
+    pub fn find(&self, type_number: u16, path: &str) -> Option<&Entry> {
+        self.of(type_number).find(|entry| entry.target.path == path && entry.is_whole())
     }
-}
 
-fn uniqueness_number(uniqueness: Uniqueness) -> u8 {
-    match uniqueness {
-        Uniqueness::None => 0,
-        Uniqueness::Server => 1,
-        Uniqueness::Global => 2,
+    /// The indexed attributes of a type.
+    pub fn of(&self, type_number: u16) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(move |entry| entry.type_number == type_number)
     }
-}
 
-/// What is to be indexed: what the schemas call unique, and what is wanted beside.
-fn attributes(schemas: &Schemas, wanted: &[Index]) -> Vec<(u16, Target, Uniqueness)> {
-    let mut all: Vec<(u16, Target, Uniqueness)> = Vec::new();
-    for resource_type in &schemas.resource_types {
-        for (path, uniqueness) in unique_paths(resource_type) {
-            if let Some(target) = Target::resolve(&path, resource_type) {
-                all.push((resource_type.number, target, uniqueness));
-            }
-        }
+    /// The keys by which this resource is found.
+    pub fn entries(&self, realm: Realm, resource: &Resource) -> Entries {
+        Entries::of(self.of(resource.resource_type().number), realm, resource)
     }
-    for Index { type_number, target } in wanted {
-        if !all.iter().any(|(number, known, _)| number == type_number && known.path == target.path) {
-            all.push((*type_number, target.clone(), Uniqueness::None));
-        }
-    }
-    all
-}
 
-fn unique_paths(resource_type: &ResourceType) -> Vec<(String, Uniqueness)> {
-    let mut paths = Vec::new();
-    let mut collect = |prefix: &str, attributes: &[Attribute]| {
-        for attribute in attributes.iter().filter(|a| a.name != "id") {
-            let path = format!("{prefix}{}", attribute.name);
-            let subs = attribute.sub_attributes.iter().map(|sub| (format!("{path}.{}", sub.name), sub.uniqueness));
-            paths.extend(subs);
-            paths.push((path, attribute.uniqueness));
-        }
-    };
-    collect("", &resource_type.schema.attributes);
-    for extension in &resource_type.extensions {
-        collect(&format!("{}:", extension.schema.id), &extension.schema.attributes);
-    }
-    paths.retain(|(_, uniqueness)| *uniqueness != Uniqueness::None);
-    paths
-}
-
-/// The number that another type's attribute has already, if values are unique among both.
-fn shared_number(entries: &[Entry], entry: &Entry) -> Option<u16> {
-    let shares = |e: &&Entry| e.uniqueness == Uniqueness::Global && e.target.path == entry.target.path;
-    entries.iter().find(shares).filter(|_| entry.uniqueness == Uniqueness::Global).map(|e| e.number)
-}
-
-/// Deletes all entries of an attribute.
-async fn clear(engine: &dyn Engine, type_number: u16, number: u16) -> Result<(), OpenError> {
-    for realm in REALMS {
-        for (space, type_number) in
-            [(Space::Index, type_number), (Space::Unique, type_number), (Space::Unique, keys::ANY_TYPE)]
-        {
-            let range = KeyRange::prefix(keys::values(realm, type_number, number));
-            loop {
-                let scan = Scan::new(space, range.clone(), KEYS_PER_COMMIT).keys();
-                let found = engine.scan(scan).await.map_err(StoreError::from)?;
-                if found.is_empty() {
-                    break;
-                }
-                let mut batch = Batch::default();
-                found.into_iter().for_each(|(key, _)| batch.delete(space, key));
-                commit(engine, batch).await?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Makes the entries of an attribute for every resource there is.
-async fn build(engine: &dyn Engine, schemas: &Schemas, entry: &Entry) -> Result<(), OpenError> {
-    let resource_type = schemas.numbered(entry.type_number);
-    let resource_type = resource_type.expect("the catalog names only types of these schemas");
-    let mut built = 0;
-    for realm in REALMS {
-        let mut range = keys::resources(realm, entry.type_number);
-        loop {
-            let scan = Scan::new(Space::Resources, range.clone(), RESOURCES_PER_COMMIT);
-            let found = engine.scan(scan).await.map_err(StoreError::from)?;
-            let Some((last, _)) = found.last() else { break };
-            range = range.after(last);
-            let mut batch = Batch::default();
-            for (key, value) in &found {
-                let id = keys::last_id(key).ok_or(StoreError::Corrupt { space: Space::Resources })?;
-                let stored = records::decode_resource(Space::Resources, resource_type, id, value)?;
-                let entries = Catalog::entries_of(std::iter::once(entry), realm, &stored.resource);
-                for key in entries.unique.into_keys() {
-                    batch.expect.push(Expect::Value(Space::Unique, key.clone(), None));
-                    batch.put(Space::Unique, key, records::encode_owner(entry.type_number, id));
-                }
-                entries.index.into_iter().for_each(|key| batch.put(Space::Index, key, Vec::new()));
-                built += 1;
-            }
-            // Two of this very batch would put one key twice, and an expectation cannot see that.
-            let mut seen = BTreeSet::new();
-            let not_unique = || OpenError::NotUnique {
-                resource_type: resource_type.name.clone(),
-                attribute: entry.target.path.clone(),
-            };
-            let unique = batch.changes.iter().filter(|(space, ..)| *space == Space::Unique);
-            if !unique.into_iter().all(|(_, key, _)| seen.insert(key)) {
-                return Err(not_unique());
-            }
-            match engine.commit(batch).await {
-                Ok(_) => {}
-                Err(BatchError::Clash(_)) => return Err(not_unique()),
-                Err(BatchError::Failed(error)) => return Err(StoreError::from(error).into()),
-                Err(BatchError::Over(_)) => unreachable!("nothing was counted"),
-            }
-        }
-    }
-    if built > 0 {
-        info!(
-            resource_type = resource_type.name,
-            attribute = entry.target.path,
-            resources = built,
-            "built the index of {}.{} for {built} resources",
-            resource_type.name,
-            entry.target.path
-        );
-    }
-    Ok(())
-}
-
-async fn commit(engine: &dyn Engine, batch: Batch) -> Result<(), OpenError> {
-    match engine.commit(batch).await {
-        Ok(_) => Ok(()),
-        Err(BatchError::Failed(error)) => Err(StoreError::from(error).into()),
-        Err(BatchError::Clash(_) | BatchError::Over(_)) => unreachable!("nothing was expected or counted"),
+    /// The numbers of those whose entries are being deleted.
+    pub async fn going(&self) -> BTreeSet<u16> {
+        let rows = self.rows.lock().await;
+        rows.iter().filter(|row| row.state == State::Going).map(|row| row.number).collect()
     }
 }

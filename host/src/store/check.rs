@@ -304,10 +304,12 @@ impl Walk<'_> {
         records::decode(Space::Journal, value).ok()
     }
 
-    /// Every key of an index leads to a resource that has it.
+    /// Every key of an index leads to a resource that has it, unless the whole index is going.
     async fn entries(&mut self, space: Space) -> Result<(), StoreError> {
+        let going = self.store.catalog.going().await;
         let mut from = None;
-        while let Some(part) = self.part(space, &mut from).await? {
+        while let Some(mut part) = self.part(space, &mut from).await? {
+            part.retain(|(key, _)| keys::attribute(key).is_none_or(|number| !going.contains(&number)));
             let owners: Vec<_> = part.iter().map(|(key, value)| self.entry_owner(space, key, value)).collect();
             let record = |(number, id)| (Space::Resources, keys::resource(self.realm, number, id));
             let there = self.fetch(owners.iter().flatten().map(|owner| record(*owner)).collect()).await?;
@@ -322,7 +324,7 @@ impl Walk<'_> {
                 });
                 let has = stored.is_some_and(|stored| {
                     let entries = self.store.catalog.entries(self.realm, &stored.resource);
-                    entries.unique.contains_key(key) || entries.index.contains(key)
+                    entries.unique.contains_key(key) || entries.has_index(key)
                 });
                 if !has {
                     self.report.find(space, id, "an entry leads to a resource that does not have its value");

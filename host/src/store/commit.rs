@@ -173,10 +173,11 @@ impl Store {
         let entries =
             |resource: Option<&Resource>| resource.map(|r| self.catalog.entries(realm, r)).unwrap_or_default();
         let (old, mut new) = (entries(before), entries(after));
-        for key in old.index.difference(&new.index) {
+        for key in old.index.union(&old.building).filter(|key| !new.has_index(key)) {
             plan.batch.delete(Space::Index, key.clone());
         }
-        for key in new.index.difference(&old.index) {
+        // What is being built gets all entries, those that were before included: see `build`.
+        for key in new.index.difference(&old.index).chain(&new.building) {
             plan.batch.put(Space::Index, key.clone(), Value::new());
         }
         for (key, _) in old.unique {

@@ -112,6 +112,15 @@ impl KeyRange {
         self
     }
 
+    /// The keys that are in the other range too.
+    pub fn and(self, other: Self) -> Self {
+        let until = match (self.until, other.until) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        Self { from: self.from.max(other.from), until }
+    }
+
     /// The least key that is greater than every key with this prefix.
     pub fn behind(prefix: &[u8]) -> Option<Key> {
         let last = prefix.iter().rposition(|byte| *byte != u8::MAX)?;

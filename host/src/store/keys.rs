@@ -104,9 +104,17 @@ pub fn realm(realm: Realm) -> KeyRange {
     Builder::new(realm, 0).range()
 }
 
+/// How long the part of a key from [`values`] is: realm, type, attribute.
+pub const VALUES_BYTES: usize = 8;
+
 /// Where an attribute's values stand: in the unique space or in the index.
 pub fn values(realm: Realm, type_number: u16, attribute: u16) -> Key {
     Builder::new(realm, 4).short(type_number).short(attribute).0
+}
+
+/// The attribute's number in a key that begins with [`values`].
+pub fn attribute(key: &[u8]) -> Option<u16> {
+    Some(u16::from_be_bytes(key.get(6..8)?.try_into().ok()?))
 }
 
 /// One value's entry in the index. `value` is from [`values`], with the value behind.
@@ -327,6 +335,7 @@ mod tests {
         assert_eq!(state_parts(&state(REALM, &"rules".into(), "seen/ana")), Some(("rules".into(), "seen/ana")));
         assert_eq!(state_count_plugin(&state_count(REALM, &"rules".into())), Some("rules".into()));
         assert_eq!(last_id(&resource(REALM, 1, one)), Some(one));
+        assert_eq!(attribute(&index(values(REALM, 1, 9), one)), Some(9));
         assert_eq!(realm_of(&pruned(REALM)), Some(REALM));
     }
 

@@ -13,6 +13,8 @@
 //! (bytes), `catalog` (which attributes are indexed), and above them what the rest of the server
 //! calls. No file but `sled.rs` knows which database it is.
 
+mod budget;
+mod build;
 mod catalog;
 mod check;
 mod commit;
@@ -31,6 +33,7 @@ mod query;
 mod reads;
 mod records;
 mod sequence;
+mod settle;
 mod sled;
 mod state;
 #[cfg(test)]
@@ -50,8 +53,10 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::context::Realm;
+use crate::limits::SCAN_RESOURCES_MAX;
 
-pub use catalog::Index;
+pub use build::{IndexState, IndexStatus};
+pub use catalog::{Index, IndexError};
 pub use check::{Finding, Misfit, Report};
 pub use engine::{Engine, EngineError, Space};
 pub use outbox::{OutboxCounts, OutboxKey, OutboxRow};
@@ -82,14 +87,22 @@ pub struct StoreConfig {
     pub dir: PathBuf,
     /// How much of the database is kept in memory, in bytes.
     pub cache_bytes: u64,
-    /// The attributes that are indexed, beside those that are unique.
-    pub indexes: Vec<Index>,
+    /// The attributes that are indexed, beside those that are unique; absent: those that the store
+    /// has already, for whoever only looks into it.
+    pub indexes: Option<Vec<Index>>,
+    /// How many resources, and edges joined to them, one query may look at.
+    pub scan_resources_max: usize,
 }
 
 impl StoreConfig {
     /// The usual choices for this directory.
     pub fn new(dir: impl Into<PathBuf>, schemas: &Schemas) -> Self {
-        Self { dir: dir.into(), cache_bytes: CACHE_BYTES_DEFAULT, indexes: Index::standard(schemas) }
+        Self {
+            dir: dir.into(),
+            cache_bytes: CACHE_BYTES_DEFAULT,
+            indexes: Some(Index::standard(schemas)),
+            scan_resources_max: SCAN_RESOURCES_MAX,
+        }
     }
 }
 
@@ -188,6 +201,7 @@ pub struct Store {
     type_names: types::Names,
     sequences: Sequences,
     instance: Uuid,
+    scan_resources_max: usize,
     keys_written: AtomicU64,
 }
 
@@ -200,16 +214,17 @@ impl Store {
         let (dir, cache_bytes) = (config.dir.clone(), config.cache_bytes);
         let engine = tokio::task::spawn_blocking(move || sled::SledEngine::open(&dir, cache_bytes));
         let engine = engine.await.map_err(|_| StoreError::unavailable("opening the store broke off"))??;
-        Self::on(Arc::new(engine), schemas, &config.indexes).await
+        Self::on(Arc::new(engine), schemas, config).await
     }
 
     /// Opens a store on an engine.
-    async fn on(engine: Arc<dyn Engine>, schemas: Arc<Schemas>, indexes: &[Index]) -> Result<Self, OpenError> {
+    async fn on(engine: Arc<dyn Engine>, schemas: Arc<Schemas>, config: &StoreConfig) -> Result<Self, OpenError> {
         let instance = settle_format(&*engine).await?;
         let type_names = types::settle(&*engine, &schemas).await?;
-        let catalog = Catalog::open(&*engine, &schemas, indexes).await?;
+        let catalog = Catalog::open(&*engine, &schemas, config.indexes.as_deref()).await?;
         let sequences = Sequences::after(last_sequence(&*engine).await?);
-        Ok(Self { engine, schemas, catalog, type_names, sequences, instance, keys_written: AtomicU64::new(0) })
+        let (scan_resources_max, keys_written) = (config.scan_resources_max, AtomicU64::new(0));
+        Ok(Self { engine, schemas, catalog, type_names, sequences, instance, scan_resources_max, keys_written })
     }
 
     /// Waits for what is under way, and lets go of the files. Later calls fail.

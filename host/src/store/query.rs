@@ -15,13 +15,13 @@ use provost_scim::{Attributes, Resource, ResourceType, compare};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::budget::Budget;
 use super::catalog::Entry;
 use super::engine::{KeyRange, Scan, Space};
 use super::keys::Direction;
-use super::plan::{Access, Planner, is_groups, is_members};
+use super::plan::{Access, is_groups, is_members};
 use super::{Store, StoreError, keys, records};
 use crate::context::Realm;
-use crate::limits::SCAN_RESOURCES_MAX;
 
 /// How many records are read at a time.
 const RECORDS_PER_READ: usize = 256;
@@ -55,7 +55,7 @@ pub struct Page {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum FindError {
     /// Too many resources would have to be looked at.
-    #[error("the query would have to look at more than {resources_max} resources")]
+    #[error("the query would have to look at more than {resources_max} resources and memberships")]
     TooMany {
         /// How many may be looked at.
         resources_max: usize,
@@ -64,8 +64,6 @@ pub enum FindError {
     #[error(transparent)]
     Store(#[from] StoreError),
 }
-
-const TOO_MANY: FindError = FindError::TooMany { resources_max: SCAN_RESOURCES_MAX };
 
 impl Store {
     /// The resources of one type that match, in order, one page of them.
@@ -144,24 +142,22 @@ impl Store {
         query: &Query,
         skip: usize,
     ) -> Result<Page, FindError> {
-        let planner = Planner { catalog: &self.catalog, realm, resource_type };
-        let plan = query.filter.as_ref().and_then(|filter| planner.plan(filter));
+        let plan = match &query.filter {
+            Some(filter) => self.access(realm, resource_type, filter).await?,
+            None => None,
+        };
         let mut candidates = match plan {
             Some(access) => Candidates::Ids(self.ids(realm, resource_type, &access).await?.into_iter().collect()),
             None => Candidates::Scan(keys::resources(realm, resource_type.number)),
         };
         let mut test = Test::new(self, realm, resource_type, query.filter.as_ref());
         let mut page = Collector::new(query, skip);
-        let mut looked_at = 0;
         loop {
             let part = self.candidates(realm, resource_type, &mut candidates).await?;
             if part.is_empty() {
                 break;
             }
-            looked_at += part.len();
-            if looked_at > SCAN_RESOURCES_MAX {
-                return Err(TOO_MANY);
-            }
+            test.budget.spend(part.len())?;
             for resource in part {
                 if test.passes(&resource).await? {
                     page.take(resource);
@@ -253,9 +249,7 @@ impl Store {
             let Some((last, _)) = part.last() else { return Ok(()) };
             range = range.after(last);
             ids.extend(read(&part)?);
-            if ids.len() > SCAN_RESOURCES_MAX {
-                return Err(TOO_MANY);
-            }
+            self.budget().spend(ids.len())?;
             if part.len() < KEYS_PER_READ {
                 return Ok(());
             }
@@ -282,8 +276,8 @@ struct Test<'a> {
     groups: bool,
     /// The ids that the filter asks for among the edges.
     asked: Vec<Uuid>,
-    /// How many members may still be joined.
-    budget: usize,
+    /// What may still be looked at: resources, and the edges that are joined to them.
+    budget: Budget,
 }
 
 impl<'a> Test<'a> {
@@ -301,7 +295,7 @@ impl<'a> Test<'a> {
             members: resource_type.has_members && mentions("members"),
             groups: resource_type.attribute("groups").is_some() && mentions("groups"),
             asked,
-            budget: SCAN_RESOURCES_MAX,
+            budget: store.budget(),
         }
     }
 
@@ -333,7 +327,7 @@ impl<'a> Test<'a> {
             let part = self.store.members(self.realm, group, after, KEYS_PER_READ).await?;
             let Some(last) = part.last() else { break };
             after = Some(last.id);
-            self.budget = self.budget.checked_sub(part.len()).ok_or(TOO_MANY)?;
+            self.budget.spend(part.len())?;
             joined.extend(part.into_iter().map(|m| json!({ "value": m.id, "type": m.resource_type })));
         }
         insert_list(document, "members", joined);
@@ -342,7 +336,7 @@ impl<'a> Test<'a> {
 
     async fn join_groups(&mut self, member: Uuid, document: &mut Attributes) -> Result<(), FindError> {
         let groups = self.store.groups_of(self.realm, member).await?;
-        self.budget = self.budget.checked_sub(groups.len()).ok_or(TOO_MANY)?;
+        self.budget.spend(groups.len())?;
         let joined = groups.into_iter();
         let joined = joined.map(|g| json!({ "value": g.id, "display": g.display, "type": "direct" })).collect();
         insert_list(document, "groups", joined);

@@ -241,7 +241,9 @@ fn staged(key: &str, value: Option<&str>, expected: Option<Option<&str>>) -> Sta
 mod deletes;
 mod finding;
 mod groups;
+mod indexes;
 mod opening;
+mod plans;
 mod sending;
 mod types;
 mod writing;

@@ -8,7 +8,7 @@ use super::*;
 async fn open(dir: &Path, schemas: Schemas, indexes: Option<Vec<Index>>) -> Result<Store, OpenError> {
     let schemas = Arc::new(schemas);
     let config = StoreConfig::new(dir, &schemas);
-    let indexes = indexes.unwrap_or(config.indexes.clone());
+    let indexes = indexes.or(config.indexes.clone());
     Store::open(&StoreConfig { cache_bytes: 1 << 24, indexes, ..config }, schemas).await
 }
 
@@ -79,6 +79,9 @@ async fn an_index_that_is_added_is_built_and_one_that_is_dropped_goes() {
     };
 
     let store = open(dir, Schemas::standard(), Some(vec![by_title])).await.unwrap();
+    assert_eq!(costs(&store, &title).await, 3);
+    assert!(store.check().await.unwrap().is_sound());
+    while store.build_indexes().await.unwrap() {}
     assert_eq!(costs(&store, &title).await, 1);
     assert_eq!(costs(&store, &email).await, 3);
     let report = store.check().await.unwrap();
@@ -89,8 +92,11 @@ async fn an_index_that_is_added_is_built_and_one_that_is_dropped_goes() {
 
     let store = open(dir, Schemas::standard(), None).await.unwrap();
     assert_eq!(costs(&store, &title).await, 3);
+    while store.build_indexes().await.unwrap() {}
+    assert_eq!(costs(&store, &title).await, 3);
     assert_eq!(costs(&store, &email).await, 1);
-    assert!(store.check().await.unwrap().is_sound());
+    let report = store.check().await.unwrap();
+    assert!(report.is_sound(), "{:#?}", report.findings);
 }
 
 /// The standard's schemas, with an attribute of User that is unique.
@@ -128,6 +134,82 @@ async fn an_attribute_becomes_unique_only_if_its_values_are() {
         assert_eq!(super::names(&page), ["ana"]);
         let report = store.check().await.unwrap();
         assert!(report.is_sound(), "{:#?}", report.findings);
+    }
+}
+
+#[tokio::test]
+async fn a_start_that_is_refused_leaves_what_was_indexed_before() {
+    let fixture = Fixture::new().await;
+    for name in ["ana", "bob"] {
+        let plain = fixture.user(name).await;
+        fixture.replace(&plain, json!({ "title": "CEO" })).await.unwrap();
+    }
+    fixture.store.close().await;
+    let dir = fixture._dir.as_ref().unwrap().path();
+    let wanted = || {
+        let mut indexes = Index::standard(&fixture.schemas);
+        indexes.push(Index::named(&fixture.schemas, "User", "title").unwrap());
+        Some(indexes)
+    };
+    let store = open(dir, Schemas::standard(), wanted()).await.unwrap();
+    while store.build_indexes().await.unwrap() {}
+    store.close().await;
+    drop(store);
+
+    for _ in 0..2 {
+        let refused = open(dir, with_unique("title", Uniqueness::Server), wanted()).await.err().unwrap();
+        assert!(matches!(refused, OpenError::NotUnique { .. }), "{refused:?}");
+    }
+
+    let store = open(dir, Schemas::standard(), wanted()).await.unwrap();
+    let of_title = async || {
+        let all = store.indexes().await;
+        all.into_iter().filter(|index| index.attribute == "title").map(|index| index.state).collect::<Vec<_>>()
+    };
+    assert_eq!(of_title().await, [IndexState::Ready, IndexState::Removing]);
+    assert!(store.check().await.unwrap().is_sound());
+    while store.build_indexes().await.unwrap() {}
+    assert_eq!(of_title().await, [IndexState::Ready]);
+    assert!(store.check().await.unwrap().is_sound());
+}
+
+#[tokio::test]
+async fn a_type_that_leaves_a_values_uniqueness_takes_its_own_values_with_it_and_no_others() {
+    let global = |types: usize| {
+        let mut schemas = Schemas::standard();
+        for resource_type in &mut schemas.resource_types[..types] {
+            let mut schema = (*resource_type.schema).clone();
+            let attribute = schema.attributes.iter_mut().find(|a| a.name == "displayName").unwrap();
+            attribute.uniqueness = Uniqueness::Global;
+            *resource_type = Arc::new(ResourceType { schema: Arc::new(schema), ..(**resource_type).clone() });
+        }
+        schemas
+    };
+    let fixture = Fixture::new().await;
+    let ana = fixture.user("ana").await;
+    fixture.replace(&ana, json!({ "displayName": "Ana" })).await.unwrap();
+    fixture.group("team").await;
+    fixture.store.close().await;
+    let dir = fixture._dir.as_ref().unwrap().path();
+    let displayed =
+        |name: &str, display: &str| fixture.changed(&user(&fixture, name), json!({ "displayName": display }));
+    let create = async |store: &Store, user: Resource| {
+        let stamp = Stamp { version: 1, ..user.stamp() };
+        let user = Resource::from_stored(store.schemas.resource_types[0].clone(), stamp, user.attributes().clone());
+        store.commit(Write::create(&fixture.cx, user)).await
+    };
+
+    for types in [2, 1] {
+        let store = open(dir, global(types), None).await.unwrap();
+        let taken = create(&store, displayed("bob", "ANA")).await;
+        assert!(matches!(taken, Err(CommitError::Taken { .. })), "{taken:?}");
+        let of_group = create(&store, displayed("carol", "Team")).await;
+        assert_eq!(of_group.is_err(), types == 2, "{of_group:?}");
+        assert!(store.check().await.unwrap().is_sound());
+        while store.build_indexes().await.unwrap() {}
+        let report = store.check().await.unwrap();
+        assert!(report.is_sound(), "{:#?}", report.findings);
+        store.close().await;
     }
 }
 
