@@ -13,6 +13,14 @@ pub const PAGE_RESOURCES_DEFAULT: usize = 100;
 /// How many resources a query without a usable index may look at before it is refused as `tooMany`.
 pub const SCAN_RESOURCES_MAX: usize = 1_000_000;
 
+/// How many members of groups one answer holds in memory. Groups that do not fit are streamed, so
+/// many members at a time.
+pub const MEMBERS_HELD_MAX: usize = 1_000;
+
+/// How many memberships one answer follows to tell the `groups` of its resources, direct and
+/// indirect ones; beyond, it is refused rather than cut.
+pub const GROUPS_FOLLOWED_MAX: usize = 100_000;
+
 /// How often one write starts again after a version clash. Later attempts queue for the
 /// resource, so this many in a row means that something is wrong.
 pub const WRITE_ATTEMPTS_MAX: u32 = 64;

@@ -5,8 +5,10 @@
 mod access;
 mod bad_input;
 mod commands;
+mod crowds;
 mod directory;
 mod forwarding;
+mod groups;
 mod hostile;
 mod loading;
 mod membership;

@@ -13,6 +13,7 @@
 //! (bytes), `catalog` (which attributes are indexed), and above them what the rest of the server
 //! calls. No file but `sled.rs` knows which database it is.
 
+mod ancestry;
 mod catalog;
 mod check;
 mod commit;
@@ -22,6 +23,7 @@ mod conformance;
 mod crash;
 pub mod engine;
 mod ground;
+mod joins;
 mod keys;
 mod order;
 mod outbox;
@@ -40,8 +42,8 @@ mod write;
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 use provost_scim::Schemas;
@@ -50,6 +52,7 @@ use uuid::Uuid;
 
 use crate::context::Realm;
 
+pub use ancestry::{Ancestry, Lineage};
 pub use catalog::Index;
 pub use check::{Finding, Report};
 pub use engine::{Engine, EngineError, Space};
@@ -167,6 +170,7 @@ pub struct Store {
     sequences: Sequences,
     instance: Uuid,
     keys_written: AtomicU64,
+    base_url: OnceLock<String>,
 }
 
 impl Store {
@@ -186,7 +190,13 @@ impl Store {
         let instance = settle_format(&*engine).await?;
         let catalog = Catalog::open(&*engine, &schemas, indexes).await?;
         let sequences = Sequences::after(last_sequence(&*engine).await?);
-        Ok(Self { engine, schemas, catalog, sequences, instance, keys_written: AtomicU64::new(0) })
+        let (keys_written, base_url) = (AtomicU64::new(0), OnceLock::new());
+        Ok(Self { engine, schemas, catalog, sequences, instance, keys_written, base_url })
+    }
+
+    /// Says once where clients reach the server: filters on `$ref` compare with URIs made from it.
+    pub fn reached_at(&self, base_url: &str) {
+        self.base_url.get_or_init(|| base_url.to_owned());
     }
 
     /// Waits for what is under way, and lets go of the files. Later calls fail.
