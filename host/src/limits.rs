@@ -21,6 +21,9 @@ pub const MEMBERS_HELD_MAX: usize = 1_000;
 /// indirect ones; beyond, it is refused rather than cut.
 pub const GROUPS_FOLLOWED_MAX: usize = 100_000;
 
+/// How many groups a deleted resource may leave in its one commit, each with a version of its own.
+pub const GROUPS_LEFT_MAX: usize = 10_000;
+
 /// How often one write starts again after a version clash. Later attempts queue for the
 /// resource, so this many in a row means that something is wrong.
 pub const WRITE_ATTEMPTS_MAX: u32 = 64;

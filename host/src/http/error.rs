@@ -195,6 +195,7 @@ fn write(error: &WriteError) -> Wire {
         WriteError::Troubled { by, trouble: Trouble::Fault(_) } => {
             Wire::later(format!("plugin `{}` failed; nothing was changed", by.plugin)).by(by)
         }
+        WriteError::TooManyGroups { .. } => Wire::new(StatusCode::BAD_REQUEST, error).typed(ScimType::TooMany),
         WriteError::Unanswerable(error) => read(error),
         WriteError::Contended { .. } | WriteError::OutboxFull => Wire::later(error),
         WriteError::StateFull { .. } => Wire::later(error),

@@ -113,6 +113,12 @@ pub enum WriteError {
         /// How often it was tried.
         attempts: u32,
     },
+    /// A delete would change too many groups in one commit.
+    #[error("the resource is a direct member of more than {groups_max} groups; take it out of some of them first")]
+    TooManyGroups {
+        /// How many it may leave at once.
+        groups_max: usize,
+    },
     /// The outbox is full.
     #[error("the outbox holds as many messages as it may; deliver, redrive or drop some")]
     OutboxFull,
@@ -138,6 +144,7 @@ impl From<CommitError> for WriteError {
         match error {
             CommitError::Clash => Self::Clash,
             CommitError::Taken { attribute } => Self::Taken { attribute },
+            CommitError::TooManyGroups { groups_max } => Self::TooManyGroups { groups_max },
             CommitError::OutboxFull { .. } => Self::OutboxFull,
             CommitError::StateFull { plugin, .. } => Self::StateFull { plugin },
             CommitError::Malformed { reason } => Self::Store(StoreError::unavailable(reason)),

@@ -21,6 +21,9 @@ pub type Key = Vec<u8>;
 /// A value.
 pub type Value = Vec<u8>;
 
+/// What a walk finds.
+pub type Entries = Vec<(Key, Value)>;
+
 /// One ordered map of an engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Space {
@@ -291,7 +294,7 @@ pub trait Engine: Send + Sync + 'static {
     fn scan(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<(Key, Value)>, EngineError>>;
 
     /// Walks several ranges in one read: the entries of each, in the order of the scans.
-    fn scan_each(&self, scans: Vec<Scan>) -> BoxFuture<'_, Result<Vec<Vec<(Key, Value)>>, EngineError>> {
+    fn scan_each(&self, scans: Vec<Scan>) -> BoxFuture<'_, Result<Vec<Entries>, EngineError>> {
         async move {
             let mut found = Vec::with_capacity(scans.len());
             for scan in scans {

@@ -123,7 +123,7 @@ impl<'a> Test<'a> {
             true => Attributes::new(),
             false => {
                 let names = open.iter().any(|place| self.parts[*place].names);
-                let groups = self.store.shown_groups(self.realm, &[lineage.clone()], names).await?;
+                let groups = self.store.shown_groups(self.realm, std::slice::from_ref(&lineage), names).await?;
                 list("groups", groups.into_iter().flatten().map(Value::Object).collect())
             }
         };

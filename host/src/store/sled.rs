@@ -28,7 +28,8 @@ use tracing::error;
 
 use super::OpenError;
 use super::engine::{
-    Batch, BatchError, Committed, Engine, EngineError, Expect, Key, KeyRange, Reads, Scan, Space, Value, count_of,
+    Batch, BatchError, Committed, Engine, EngineError, Entries, Expect, Key, KeyRange, Reads, Scan, Space, Value,
+    count_of,
 };
 
 /// How many batches may queue for the writing thread; more callers wait outside.
@@ -166,7 +167,7 @@ impl Engine for SledEngine {
         self.read(move |open, reads| open.walk(&scan, reads))
     }
 
-    fn scan_each(&self, scans: Vec<Scan>) -> BoxFuture<'_, Result<Vec<Vec<(Key, Value)>>, EngineError>> {
+    fn scan_each(&self, scans: Vec<Scan>) -> BoxFuture<'_, Result<Vec<Entries>, EngineError>> {
         if scans.is_empty() {
             return async { Ok(Vec::new()) }.boxed();
         }
@@ -220,7 +221,7 @@ impl Open {
         }
     }
 
-    fn walk(&self, scan: &Scan, reads: &Reads) -> Result<Vec<(Key, Value)>, EngineError> {
+    fn walk(&self, scan: &Scan, reads: &Reads) -> Result<Entries, EngineError> {
         if scan.range.is_empty() {
             return Ok(Vec::new());
         }
