@@ -93,6 +93,8 @@ pub struct RequestContext {
     pub actor: Arc<Actor>,
     /// When it arrived.
     pub now: Timestamp,
+    /// Whether it asks for `Group-Overhead-Bypass`: no names of members, in answers and in paths.
+    pub overhead_bypass: bool,
 }
 
 /// A new id that sorts by `now` (RFC 9562, version 7): for resources and for requests.

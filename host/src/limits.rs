@@ -16,6 +16,16 @@ pub const SCAN_RESOURCES_MAX: usize = 1_000_000;
 
 /// How many attributes the operator may have indexed beside the usual ones.
 pub const INDEXES_MAX: usize = 64;
+/// How many members of groups one answer holds in memory. Groups that do not fit are streamed, so
+/// many members at a time.
+pub const MEMBERS_HELD_MAX: usize = 1_000;
+
+/// How many memberships one answer follows to tell the `groups` of its resources, direct and
+/// indirect ones; beyond, it is refused rather than cut.
+pub const GROUPS_FOLLOWED_MAX: usize = 100_000;
+
+/// How many groups a deleted resource may leave in its one commit, each with a version of its own.
+pub const GROUPS_LEFT_MAX: usize = 10_000;
 
 /// How often one write starts again after a version clash. Later attempts queue for the
 /// resource, so this many in a row means that something is wrong.

@@ -5,9 +5,11 @@
 mod access;
 mod bad_input;
 mod commands;
+mod crowds;
 mod directory;
 mod forwarding;
 mod golden;
+mod groups;
 mod hostile;
 mod indexes;
 mod loading;

@@ -31,7 +31,9 @@ async fn members_are_shown_with_type_and_reference_and_users_show_their_groups()
     let shown = server.get(&format!("/Groups/{outer}")).await.expect(200).body;
     assert_eq!(
         shown["members"],
-        json!([{ "value": inner, "$ref": format!("{}/Groups/{inner}", server.app.base_url), "type": "Group" }])
+        json!([{
+            "value": inner, "$ref": format!("{}/Groups/{inner}", server.app.base_url), "type": "Group", "display": "inner"
+        }])
     );
     let groups = server.get(&format!("/Users/{ana}")).await.expect(200).body["groups"].clone();
     assert_eq!(groups[0]["value"], json!(inner));

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::schema::{CLOSED, Extension};
 use crate::standard::{RESOURCE_TYPE, SCHEMA, SERVICE_PROVIDER_CONFIG};
-use crate::{Attribute, AttributeType, Attributes, ResourceType, Schema, Schemas};
+use crate::{Attribute, AttributeType, Attributes, ResourceType, Returned, Schema, Schemas};
 
 /// What a server can do, as far as it may differ from one to the next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,6 +102,17 @@ pub fn schema(schema: &Schema, base: &str) -> Attributes {
         "attributes": schema.attributes.iter().map(attribute).collect::<Vec<_>>(),
     }));
     with_meta(body, "Schema", format!("{base}/Schemas/{}", schema.id))
+}
+
+/// The schema of a type with members, as a server publishes it whose lists leave `members` out
+/// unless they are asked for (L-Q7).
+pub fn with_members_on_request(mut schema: Attributes) -> Attributes {
+    let attributes = schema.get_mut("attributes").and_then(Value::as_array_mut);
+    let members = attributes.into_iter().flatten().find(|attribute| attribute["name"] == "members");
+    if let Some(members) = members {
+        members["returned"] = json!(Returned::Request);
+    }
+    schema
 }
 
 /// One attribute's definition with every characteristic that its type has: complex attributes

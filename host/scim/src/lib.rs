@@ -20,6 +20,7 @@ pub mod message;
 pub mod patch;
 pub mod path;
 pub mod project;
+pub mod reference;
 pub mod resource;
 pub mod schema;
 pub mod standard;

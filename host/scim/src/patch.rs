@@ -26,8 +26,9 @@ pub use apply::apply;
 pub use normalise::normalised;
 pub use supplied::supplied;
 
+use crate::filter::AttrPath;
 use crate::path::PatchPath;
-use crate::{Invalid, Leniency};
+use crate::{Invalid, Leniency, ResourceType};
 
 /// The URN of a PATCH request's envelope.
 pub const PATCH_OP: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
@@ -81,6 +82,18 @@ pub struct Operation {
     pub path: Option<PatchPath>,
     /// With what.
     pub value: Option<Value>,
+}
+
+impl Operation {
+    /// Whether it removes or replaces members that it selects by their `display`. Such operations
+    /// are passed over where a client asks for `Group-Overhead-Bypass`.
+    pub fn selects_members_by_display(&self, resource_type: &ResourceType) -> bool {
+        let Some(PatchPath { attribute, filter: Some(filter), .. }) = &self.path else { return false };
+        let of_members = resource_type.has_members
+            && attribute.place(resource_type).is_some_and(|place| place.path().split('.').next() == Some("members"));
+        let by_display = |name: &AttrPath| name.name.eq_ignore_ascii_case("display");
+        self.op != Op::Add && of_members && filter.names().into_iter().any(by_display)
+    }
 }
 
 /// The body of a PATCH request.

@@ -83,6 +83,44 @@ impl Projection {
         View::new(self, resource_type, &[]).attribute(None, attribute, sample).is_some()
     }
 
+    /// Whether a read shows anything of one part of such an attribute: `members`, `display`.
+    pub fn wants_part(&self, resource_type: &ResourceType, name: &str, part: &str) -> bool {
+        let Some((attribute, part)) = resource_type.attribute(name).and_then(|a| Some((a, a.sub_attribute(part)?)))
+        else {
+            return false;
+        };
+        let sample = Attributes::from_iter([(part.name.clone(), Value::Bool(true))]);
+        View::new(self, resource_type, &[]).attribute(None, attribute, Value::Object(sample)).is_some()
+    }
+
+    /// The same without one part of an attribute of the base schema, even if it was asked for.
+    pub fn without_part(&self, resource_type: &ResourceType, name: &str, part: &str) -> Self {
+        let dropped = format!("{name}.{part}");
+        let names = match self {
+            Self::Default => return Self::Except(vec![dropped]),
+            Self::Except(names) => return Self::Except(names.iter().cloned().chain([dropped]).collect()),
+            Self::Only(names) => names,
+        };
+        // The whole attribute stands for its other parts.
+        let parts = resource_type.attribute(name).map_or(&[][..], |attribute| &attribute.sub_attributes);
+        let others = || parts.iter().filter(|p| p.name != part).map(|p| format!("{name}.{}", p.name)).collect();
+        let kept = |asked: &String| match resource_type.place(asked).map(|place| place.path()) {
+            Some(path) if path == dropped => Vec::new(),
+            Some(path) if path == name => others(),
+            _ => vec![asked.clone()],
+        };
+        Self::Only(names.iter().flat_map(kept).collect())
+    }
+
+    /// The same with an attribute of the base schema shown only if it was asked for (L-Q7).
+    pub fn on_request(&self, name: &str) -> Self {
+        match self {
+            Self::Default => Self::Except(vec![name.to_owned()]),
+            Self::Except(names) => Self::Except(names.iter().cloned().chain([name.to_owned()]).collect()),
+            Self::Only(_) => self.clone(),
+        }
+    }
+
     /// What a read or a list shows of a whole document.
     pub fn apply(&self, resource_type: &ResourceType, document: Attributes) -> Attributes {
         self.apply_to_write(resource_type, document, &[])

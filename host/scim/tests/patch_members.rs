@@ -180,3 +180,20 @@ fn edits_keep_the_order_of_the_operations() {
         Ok(vec![MembershipEdit::Clear, MembershipEdit::Add(vec![member(1)]), MembershipEdit::Remove(vec![id(1)]),])
     );
 }
+
+/// What `Group-Overhead-Bypass` passes over, as Janssen documents it.
+#[test]
+fn removing_and_replacing_by_name_is_told_from_everything_else() {
+    let selects = |op: &str, path: &str| {
+        let operation = json!({ "op": op, "path": path, "value": { "value": id(2) } });
+        let body = json!({ "schemas": [PATCH_OP], "Operations": [operation] });
+        PatchRequest::parse(body, &Leniency::default()).unwrap()[0].selects_members_by_display(&group_type())
+    };
+    let by_name = "members[value eq \"1\" or not (DISPLAY eq \"Joe\")]";
+    let qualified = format!("{}:Members[display pr]", group_type().schema.id);
+    assert!(selects("remove", by_name) && selects("Replace", by_name) && selects("remove", &qualified));
+    assert!(!selects("add", by_name));
+    for path in ["members", "members[value eq \"display\"]", "displayName", "urn:other:members[display pr]"] {
+        assert!(!selects("remove", path), "{path}");
+    }
+}

@@ -58,7 +58,13 @@ pub struct Desk {
 pub fn local(clock: &Clock) -> RequestContext {
     let actor =
         Actor { subject: "local".to_owned(), client: Some("command line".to_owned()), scopes: Scope::ALL.into() };
-    RequestContext { request_id: "local".into(), realm: Realm::DEFAULT, actor: Arc::new(actor), now: clock.now() }
+    RequestContext {
+        request_id: "local".into(),
+        realm: Realm::DEFAULT,
+        actor: Arc::new(actor),
+        now: clock.now(),
+        overhead_bypass: false,
+    }
 }
 
 impl Desk {

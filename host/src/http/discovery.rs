@@ -6,6 +6,7 @@
 use axum::extract::State;
 use provost_scim::discovery::{self, Facts};
 use provost_scim::message::ListResponse;
+use provost_scim::{Attributes, Schema};
 
 use super::extract::{Parameters, Segment};
 use super::respond::Message;
@@ -49,7 +50,7 @@ pub async fn resource_type(
 /// `GET /Schemas`
 pub async fn schemas(State(api): State<Api>, parameters: Parameters) -> Result<Message, HttpError> {
     unfiltered(&parameters)?;
-    let all = discovery::schemas(api.pipeline.schemas(), &api.pipeline.settings().base_url);
+    let all = api.pipeline.schemas().schemas.iter().map(|schema| published(&api, schema)).collect();
     Ok(Message(ListResponse::whole(all).into_body()))
 }
 
@@ -61,8 +62,18 @@ pub async fn schema(
 ) -> Result<Message, HttpError> {
     unfiltered(&parameters)?;
     match api.pipeline.schemas().schema(&urn) {
-        Some(found) => Ok(Message(discovery::schema(found, &api.pipeline.settings().base_url))),
+        Some(found) => Ok(Message(published(&api, found))),
         None => Err(HttpError::NoSuchResource { resource_type: "Schema".to_owned() }),
+    }
+}
+
+/// A schema as this server keeps it: where lists hide `members`, it says so (L-Q7).
+fn published(api: &Api, schema: &Schema) -> Attributes {
+    let body = discovery::schema(schema, &api.pipeline.settings().base_url);
+    let types = &api.pipeline.schemas().resource_types;
+    match api.leniency().query.hide_members && types.iter().any(|t| t.has_members && t.schema.id == schema.id) {
+        true => discovery::with_members_on_request(body),
+        false => body,
     }
 }
 

@@ -161,7 +161,9 @@ fn read(error: &ReadError) -> Wire {
         ReadError::Forbidden(forbidden) => Wire::new(StatusCode::FORBIDDEN, forbidden),
         ReadError::NotFound { .. } => Wire::new(StatusCode::NOT_FOUND, error),
         ReadError::Invalid(invalid) => Wire::invalid(invalid),
-        ReadError::TooMany { .. } => Wire::new(StatusCode::BAD_REQUEST, error).typed(ScimType::TooMany),
+        ReadError::TooMany { .. } | ReadError::TooManyGroups { .. } => {
+            Wire::new(StatusCode::BAD_REQUEST, error).typed(ScimType::TooMany)
+        }
         ReadError::Store(_) => Wire::internal(),
     }
 }
@@ -193,6 +195,8 @@ fn write(error: &WriteError) -> Wire {
         WriteError::Troubled { by, trouble: Trouble::Fault(_) } => {
             Wire::later(format!("plugin `{}` failed; nothing was changed", by.plugin)).by(by)
         }
+        WriteError::TooManyGroups { .. } => Wire::new(StatusCode::BAD_REQUEST, error).typed(ScimType::TooMany),
+        WriteError::Unanswerable(error) => read(error),
         WriteError::Contended { .. } | WriteError::OutboxFull => Wire::later(error),
         WriteError::StateFull { .. } => Wire::later(error),
         WriteError::Clash | WriteError::Store(_) => Wire::internal(),

@@ -23,6 +23,10 @@ use crate::store::Store;
 /// How long a client may take to send a body.
 const BODY_SECONDS_MAX: u64 = 30;
 
+/// The header, and in any letter case the query parameter, by which a client does without the
+/// names of members.
+const GROUP_OVERHEAD_BYPASS: &str = "group-overhead-bypass";
+
 /// Names one request; put there by the outermost layer.
 #[derive(Debug, Clone)]
 pub struct RequestId(pub Arc<str>);
@@ -50,7 +54,17 @@ pub async fn authenticate(parts: &Parts, store: &Store, clock: &Clock) -> Result
         record.filter(|r| r.expires.is_none_or(|at| now < at)).ok_or(HttpError::Unauthenticated { presented: true })?;
     let request_id = parts.extensions.get::<RequestId>().expect("the outermost layer names every request").0.clone();
     let actor = Actor { subject: record.id, client: Some(record.name), scopes: record.scopes };
-    Ok(RequestContext { request_id, realm: Realm::DEFAULT, actor: Arc::new(actor), now })
+    let overhead_bypass = overhead_bypass(parts);
+    Ok(RequestContext { request_id, realm: Realm::DEFAULT, actor: Arc::new(actor), now, overhead_bypass })
+}
+
+/// Whether the request names `Group-Overhead-Bypass`, as a header or as a query parameter, with
+/// whatever value: that is how Janssen documents it.
+fn overhead_bypass(parts: &Parts) -> bool {
+    let query = parts.uri.query().unwrap_or_default();
+    parts.headers.contains_key(GROUP_OVERHEAD_BYPASS)
+        || url::form_urlencoded::parse(query.as_bytes())
+            .any(|(name, _)| name.eq_ignore_ascii_case(GROUP_OVERHEAD_BYPASS))
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

@@ -11,6 +11,7 @@ mod extract;
 mod observe;
 mod resources;
 mod respond;
+mod stream;
 
 use std::sync::Arc;
 

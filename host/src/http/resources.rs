@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use provost_scim::message::ListResponse;
 
 use super::extract::{Addressed, Caller, Of, Parameters, ScimBody};
-use super::respond::{Created, Message, NotModified, Shown};
+use super::respond::{Created, NotModified, Page, Shown};
 use super::{Api, HttpError};
 use crate::pipeline::{At, WriteError};
 
@@ -46,7 +46,7 @@ pub async fn list(
     Caller(cx): Caller,
     Of(resource_type): Of,
     parameters: Parameters,
-) -> Result<Message, HttpError> {
+) -> Result<Page, HttpError> {
     let search = parameters.search()?;
     let listed = api.pipeline.search(&cx, &resource_type, &search, &parameters.projection(api.leniency())?).await?;
     let list = ListResponse {
@@ -54,7 +54,7 @@ pub async fn list(
         start_index: Some(listed.start_index as u64),
         resources: listed.resources,
     };
-    Ok(Message(list.into_body()))
+    Ok(Page { body: list.into_body(), crowds: listed.crowds })
 }
 
 /// `PUT /Users/{id}`

@@ -7,8 +7,8 @@ use axum::response::{IntoResponse, Response};
 use provost_scim::Attributes;
 use serde_json::json;
 
-use super::Api;
-use crate::pipeline::Answer;
+use super::{Api, stream};
+use crate::pipeline::{Answer, Crowd};
 
 /// The SCIM media type (RFC 7644 section 8.1).
 pub(super) const SCIM_JSON: HeaderValue = HeaderValue::from_static("application/scim+json");
@@ -59,16 +59,44 @@ pub async fn health(State(api): State<Api>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
+/// 200 with one page of a list. Members of large groups follow while it is sent.
+pub struct Page {
+    /// The message.
+    pub body: Attributes,
+    /// The crowds among its `Resources`, by place.
+    pub crowds: Vec<(usize, Crowd)>,
+}
+
+impl IntoResponse for Page {
+    fn into_response(self) -> Response {
+        match self.crowds.is_empty() {
+            true => body(StatusCode::OK, &self.body),
+            false => typed(StatusCode::OK, stream::page(self.body, self.crowds)),
+        }
+    }
+}
+
 fn one(status: StatusCode, answer: Answer) -> Response {
-    let mut response = body(status, &answer.document);
+    let mut response = match answer.crowd {
+        None => body(status, &answer.document),
+        Some(crowd) => typed(status, stream::one(&answer.document, crowd)),
+    };
     set(&mut response, header::ETAG, &answer.etag);
     set(&mut response, header::LOCATION, &answer.location);
     response
 }
 
 pub(super) fn body(status: StatusCode, value: &impl serde::Serialize) -> Response {
-    let bytes = serde_json::to_vec(value).expect("a JSON value is always serialisable");
-    let mut response = Response::new(Body::from(bytes));
+    typed(status, Body::from(json(value)))
+}
+
+/// JSON as it goes over the wire.
+pub(super) fn json(value: &impl serde::Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("a JSON value is always serialisable")
+}
+
+fn typed(status: StatusCode, body: Body) -> Response {
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, SCIM_JSON);
     response

@@ -29,6 +29,14 @@ pub enum ReadError {
         /// The bound.
         resources_max: usize,
     },
+    /// The answer would tell more memberships than it may.
+    #[error(
+        "`groups` would follow more than {memberships_max} memberships; leave it out with `excludedAttributes=groups`, or ask for fewer resources at a time"
+    )]
+    TooManyGroups {
+        /// The bound.
+        memberships_max: usize,
+    },
     /// The store failed.
     #[error("the store could not answer")]
     Store(#[source] StoreError),
@@ -44,6 +52,7 @@ impl From<FindError> for ReadError {
     fn from(error: FindError) -> Self {
         match error {
             FindError::TooMany { resources_max } => Self::TooMany { resources_max },
+            FindError::TooManyGroups { memberships_max } => Self::TooManyGroups { memberships_max },
             FindError::Store(error) => Self::Store(error),
         }
     }
@@ -104,6 +113,12 @@ pub enum WriteError {
         /// How often it was tried.
         attempts: u32,
     },
+    /// A delete would change too many groups in one commit.
+    #[error("the resource is a direct member of more than {groups_max} groups; take it out of some of them first")]
+    TooManyGroups {
+        /// How many it may leave at once.
+        groups_max: usize,
+    },
     /// The outbox is full.
     #[error("the outbox holds as many messages as it may; deliver, redrive or drop some")]
     OutboxFull,
@@ -116,6 +131,9 @@ pub enum WriteError {
     /// Somebody else changed what this write was made from. Never leaves the pipeline.
     #[error("the resource changed in between")]
     Clash,
+    /// What follows the change could not be answered, so it is not made.
+    #[error("nothing was changed, since the answer could not be given")]
+    Unanswerable(#[source] ReadError),
     /// The store failed.
     #[error("the store could not commit")]
     Store(#[source] StoreError),
@@ -126,6 +144,7 @@ impl From<CommitError> for WriteError {
         match error {
             CommitError::Clash => Self::Clash,
             CommitError::Taken { attribute } => Self::Taken { attribute },
+            CommitError::TooManyGroups { groups_max } => Self::TooManyGroups { groups_max },
             CommitError::OutboxFull { .. } => Self::OutboxFull,
             CommitError::StateFull { plugin, .. } => Self::StateFull { plugin },
             CommitError::Malformed { reason } => Self::Store(StoreError::unavailable(reason)),

@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use provost_scim::filter::Bound;
 use provost_scim::{Draft, Invalid, Member, MembershipEdit, ResourceType};
 use uuid::Uuid;
 
@@ -14,8 +15,8 @@ use crate::context::Realm;
 use crate::hook::MembershipChange;
 use crate::store::StoreError;
 
-/// How many edges are read at a time.
-const MEMBERS_PER_READ: usize = 10_000;
+/// How many edges, or members' records, are read at a time.
+const MEMBERS_PER_READ: usize = 1_000;
 
 impl Pipeline {
     /// Plays the edits against the group's edges, and looks up what kind of resource each newcomer is.
@@ -40,18 +41,20 @@ impl Pipeline {
             play.edit(edit).await?;
         }
         let (joins, leaves) = (play.joins.members(), play.leaves.members());
-        Ok(MembershipChange { added: self.known(realm, joins).await?, removed: leaves, total_before })
+        Ok(MembershipChange { added: self.known(realm, &joins).await?, removed: leaves, total_before })
     }
 
     /// The newcomers with their resource types, read from the store.
-    async fn known(&self, realm: Realm, members: Vec<Member>) -> Result<Vec<Member>, WriteError> {
-        let ids: Vec<Uuid> = members.iter().map(|m| m.id).collect();
-        let types = self.store.types_of(realm, &ids).await?;
-        let known = members.into_iter().zip(types).map(|(member, resource_type)| match resource_type {
-            Some(name) => Ok(Member { id: member.id, resource_type: Some(name) }),
-            None => Err(Invalid::value(format!("`members.value`: there is no resource with the id {}", member.id))),
-        });
-        Ok(known.collect::<Result<_, _>>()?)
+    async fn known(&self, realm: Realm, members: &[Member]) -> Result<Vec<Member>, WriteError> {
+        let mut known = Vec::with_capacity(members.len());
+        for part in members.chunks(MEMBERS_PER_READ) {
+            let ids: Vec<Uuid> = part.iter().map(|m| m.id).collect();
+            for (id, resource_type) in ids.iter().zip(self.store.types_of(realm, &ids).await?) {
+                let unknown = || Invalid::value(format!("`members.value`: there is no resource with the id {id}"));
+                known.push(Member { id: *id, resource_type: Some(resource_type.ok_or_else(unknown)?) });
+            }
+        }
+        Ok(known)
     }
 }
 
@@ -72,10 +75,7 @@ impl Play<'_> {
             MembershipEdit::Remove(ids) => self.remove(ids).await?,
             MembershipEdit::RemoveWhere(filter) => {
                 let filter = filter.bind_member(self.of)?;
-                let pipeline = self.pipeline;
-                let selected = |m: &Member| filter.matches(&pipeline.member(m));
-                self.joins.retain(|m| !selected(m));
-                self.remove_all(selected).await?;
+                self.remove_where(&filter).await?;
             }
             MembershipEdit::Clear => {
                 self.joins = Order::default();
@@ -116,21 +116,58 @@ impl Play<'_> {
 
     /// Which of these have an edge in the store.
     async fn stored(&self, ids: &[Uuid]) -> Result<Vec<Option<Member>>, StoreError> {
-        match self.group {
-            Some(group) => self.pipeline.store.members_among(self.realm, group, ids).await,
-            None => Ok(vec![None; ids.len()]),
+        let Some(group) = self.group else { return Ok(vec![None; ids.len()]) };
+        let mut stored = Vec::with_capacity(ids.len());
+        for part in ids.chunks(MEMBERS_PER_READ) {
+            stored.extend(self.pipeline.store.members_among(self.realm, group, part).await?);
         }
+        Ok(stored)
     }
 
     /// Lets every stored member that is selected leave.
     async fn remove_all(&mut self, selected: impl Fn(&Member) -> bool) -> Result<(), StoreError> {
-        let Some(group) = self.group else { return Ok(()) };
         let mut after = None;
         loop {
-            let members = self.pipeline.store.members(self.realm, group, after, MEMBERS_PER_READ).await?;
+            let members = self.stored_after(after).await?;
             let Some(last) = members.last() else { return Ok(()) };
             after = Some(last.id);
             members.into_iter().filter(|m| selected(m)).for_each(|m| self.leaves.insert(m));
+        }
+    }
+
+    /// Lets everybody leave whom the filter selects as `members` would show them, newcomers of the
+    /// same request included.
+    async fn remove_where(&mut self, filter: &Bound) -> Result<(), WriteError> {
+        let joining: Vec<Member> = self.joins.members.iter().flatten().cloned().collect();
+        for part in joining.chunks(MEMBERS_PER_READ) {
+            let known = self.pipeline.known(self.realm, part).await?;
+            for member in self.selected(filter, known).await? {
+                self.joins.remove(member.id);
+            }
+        }
+        let mut after = None;
+        loop {
+            let members = self.stored_after(after).await?;
+            let Some(last) = members.last() else { return Ok(()) };
+            after = Some(last.id);
+            for member in self.selected(filter, members).await? {
+                self.leaves.insert(member);
+            }
+        }
+    }
+
+    /// Those of these whom the filter selects. Names are read only if it speaks of them.
+    async fn selected(&self, filter: &Bound, members: Vec<Member>) -> Result<Vec<Member>, StoreError> {
+        let shown = self.pipeline.store.shown_members(self.realm, &members, filter.mentions("display")).await?;
+        let selected = members.into_iter().zip(shown).filter(|(_, shown)| filter.matches(shown));
+        Ok(selected.map(|(member, _)| member).collect())
+    }
+
+    /// The stored members behind this one, so many at a time.
+    async fn stored_after(&self, after: Option<Uuid>) -> Result<Vec<Member>, StoreError> {
+        match self.group {
+            Some(group) => self.pipeline.store.members(self.realm, group, after, MEMBERS_PER_READ).await,
+            None => Ok(Vec::new()),
         }
     }
 }

@@ -8,6 +8,7 @@
 //! inside a store transaction: a slow plugin costs its own caller time, and at worst those who
 //! wait to write the very same resource.
 
+mod crowd;
 mod error;
 mod membership;
 mod read;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 
 use provost_scim::{Attributes, Leniency, Schemas};
 
+pub use crowd::{Crowd, Held, Holding, Page};
 pub use error::{ReadError, WriteError};
 pub use read::{Listed, Search};
 pub use write::{At, Precondition};
@@ -35,6 +37,7 @@ pub struct Pipeline {
     schemas: Arc<Schemas>,
     settings: Settings,
     turns: Turns,
+    members_held: Arc<Held>,
 }
 
 /// What the operator decides about reads and writes.
@@ -52,8 +55,10 @@ pub struct Settings {
 /// One resource as it is answered.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    /// The whole document after projection.
+    /// The whole document after projection, but for the members of a group that is too large.
     pub document: Attributes,
+    /// The `members` of such a group: they follow while the answer is sent.
+    pub crowd: Option<Crowd>,
     /// Counts the resource's states.
     pub version: u64,
     /// The ETag; equal to `meta.version`.
@@ -65,7 +70,13 @@ pub struct Answer {
 impl Pipeline {
     /// A pipeline over this store, these plugins and these schemas.
     pub fn new(store: Arc<Store>, hooks: Arc<dyn Hooks>, schemas: Arc<Schemas>, settings: Settings) -> Self {
-        Self { store, hooks, schemas, settings, turns: Turns::default() }
+        store.reached_at(&settings.base_url);
+        Self { store, hooks, schemas, settings, turns: Turns::default(), members_held: Arc::default() }
+    }
+
+    /// How many members of large groups are held in memory for answers on their way.
+    pub fn members_held(&self) -> &Held {
+        &self.members_held
     }
 
     /// The schemas this pipeline speaks.

@@ -8,7 +8,7 @@ use provost_scim::filter::{Bound, Filter, Target};
 use provost_scim::{Attributes, Projection, ResourceType};
 use uuid::Uuid;
 
-use super::{Answer, Pipeline, ReadError};
+use super::{Answer, Crowd, Pipeline, ReadError};
 use crate::access::{self, Action};
 use crate::context::RequestContext;
 use crate::limits::PAGE_RESOURCES_DEFAULT;
@@ -38,6 +38,8 @@ pub struct Listed {
     pub start_index: usize,
     /// The resources of this page.
     pub resources: Vec<Attributes>,
+    /// The `members` of those groups among them that are too large, each with the group's place.
+    pub crowds: Vec<(usize, Crowd)>,
 }
 
 impl Pipeline {
@@ -55,7 +57,10 @@ impl Pipeline {
         access::allow(cx, Action::Read)?;
 
         match self.store.get(cx.realm, resource_type, id).await? {
-            Some(resource) => Ok(self.show(cx.realm, &resource, projection).await?),
+            Some(resource) => {
+                let groups = self.groups(cx, &[(resource_type, id)], projection).await?.pop().flatten();
+                Ok(self.show(cx, &resource, projection, groups).await?)
+            }
             None => Err(ReadError::NotFound { resource_type: resource_type.name.clone() }),
         }
     }
@@ -82,11 +87,8 @@ impl Pipeline {
             count: count.min(self.settings.page_resources_max),
         };
         let page = self.store.find(cx.realm, resource_type, query).await?;
-        let mut resources = Vec::with_capacity(page.resources.len());
-        for resource in &page.resources {
-            resources.push(self.show(cx.realm, resource, projection).await?.document);
-        }
-        Ok(Listed { total: page.total, start_index, resources })
+        let (resources, crowds) = self.show_page(cx, &page.resources, projection).await?;
+        Ok(Listed { total: page.total, start_index, resources, crowds })
     }
 
     fn filter(&self, resource_type: &ResourceType, text: Option<&str>) -> Result<Option<Bound>, ReadError> {

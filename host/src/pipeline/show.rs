@@ -1,103 +1,180 @@
 //! From a stored resource to what a client is shown.
 //!
-//! What is not part of a resource's document, a group's `members` and a user's `groups`, is
-//! joined from the edges, and only where the projection shows it.
+//! What is not part of a resource's document, a group's `members` and a user's `groups`, is joined
+//! from the edges, only where the projection shows it, and for a whole page at once: counts, edges,
+//! names and groups are each read together. An answer holds so many members; a group that does not
+//! fit any more becomes a crowd, which is read while it is sent.
 
-use provost_scim::{Attributes, Member, Projection, Resource, ResourceType};
-use serde_json::{Value, json};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use provost_scim::{Attributes, Member, Projection, Resource, ResourceType, reference};
+use serde_json::Value;
 use uuid::Uuid;
 
+use super::crowd::Crowd;
 use super::{Answer, Pipeline};
-use crate::context::Realm;
-use crate::store::StoreError;
+use crate::context::RequestContext;
+use crate::limits::{GROUPS_FOLLOWED_MAX, MEMBERS_HELD_MAX};
+use crate::store::{Ancestry, FindError, StoreError};
 
-/// How many edges are read at a time.
-const MEMBERS_PER_READ: usize = 10_000;
+/// What is joined as `members`.
+enum Members {
+    Hidden,
+    Whole(Vec<Value>),
+    Crowd(Crowd),
+}
 
 impl Pipeline {
-    /// The resource as the projection wants it, with the edges joined that it shows.
+    /// The resource as the projection wants it; its `groups` were read before. After a write, what is
+    /// returned on request shows too, if the client supplied it (checklist S-3.17): `supplied` holds
+    /// the canonical paths of the request.
     pub(super) async fn show(
         &self,
-        realm: Realm,
-        resource: &Resource,
-        projection: &Projection,
-    ) -> Result<Answer, StoreError> {
-        self.show_written(realm, resource, projection, &[]).await
-    }
-
-    /// The same after a write: what is returned on request shows too, if the client supplied it
-    /// (checklist S-3.17). `supplied` holds the canonical paths of the request.
-    pub(super) async fn show_written(
-        &self,
-        realm: Realm,
+        cx: &RequestContext,
         resource: &Resource,
         projection: &Projection,
         supplied: &[String],
+        groups: Option<Vec<Value>>,
     ) -> Result<Answer, StoreError> {
+        let view = view(cx, resource.resource_type(), projection);
+        let members = self.members(cx, &[(resource, &view)]).await?.pop().unwrap_or(Members::Hidden);
+        let (document, crowd) = self.document(resource, &view, supplied, members, groups);
+        let location = reference::location(&self.settings.base_url, resource.resource_type(), resource.id());
+        Ok(Answer { document, crowd, version: resource.version(), etag: resource.etag(), location })
+    }
+
+    /// A page of a list. Beside the documents stand the crowds, each with its group's place.
+    pub(super) async fn show_page(
+        &self,
+        cx: &RequestContext,
+        resources: &[Resource],
+        projection: &Projection,
+    ) -> Result<(Vec<Attributes>, Vec<(usize, Crowd)>), FindError> {
+        let members_of: Vec<_> = resources.iter().map(|r| (r.resource_type(), r.id())).collect();
+        let groups = self.groups(cx, &members_of, projection).await?;
+        let listed = |of: &Arc<ResourceType>| match of.has_members && self.settings.leniency.query.hide_members {
+            true => Cow::Owned(projection.on_request("members")),
+            false => Cow::Borrowed(projection),
+        };
+        let views: Vec<Projection> =
+            resources.iter().map(|r| view(cx, r.resource_type(), &listed(r.resource_type())).into_owned()).collect();
+        let pairs: Vec<_> = resources.iter().zip(&views).collect();
+        let members = self.members(cx, &pairs).await?;
+
+        let (mut documents, mut crowds) = (Vec::with_capacity(resources.len()), Vec::new());
+        for ((place, (resource, view)), (members, groups)) in
+            pairs.into_iter().enumerate().zip(members.into_iter().zip(groups))
+        {
+            let (document, crowd) = self.document(resource, view, &[], members, groups);
+            documents.push(document);
+            crowds.extend(crowd.map(|crowd| (place, crowd)));
+        }
+        Ok((documents, crowds))
+    }
+
+    fn document(
+        &self,
+        resource: &Resource,
+        view: &Projection,
+        supplied: &[String],
+        members: Members,
+        groups: Option<Vec<Value>>,
+    ) -> (Attributes, Option<Crowd>) {
         let resource_type = resource.resource_type();
-        let location = self.location(resource_type, resource.id());
         let mut document = resource.document();
         if let Some(Value::Object(meta)) = document.get_mut("meta") {
-            meta.insert("location".to_owned(), Value::String(location.clone()));
+            let location = reference::location(&self.settings.base_url, resource_type, resource.id());
+            meta.insert("location".to_owned(), Value::String(location));
         }
-        if resource_type.has_members && projection.wants(resource_type, "members") {
-            let members = self.all_members(realm, resource.id()).await?;
-            insert_list(&mut document, "members", members);
-        }
-        if resource_type.attribute("groups").is_some() && projection.wants(resource_type, "groups") {
-            let groups = self.groups(realm, resource.id()).await?;
-            insert_list(&mut document, "groups", groups);
-        }
-        let document = projection.apply_to_write(resource_type, document, supplied);
-        Ok(Answer { document, version: resource.version(), etag: resource.etag(), location })
-    }
-
-    async fn all_members(&self, realm: Realm, group: Uuid) -> Result<Vec<Value>, StoreError> {
-        let mut shown = Vec::new();
-        let mut after = None;
-        loop {
-            let members = self.store.members(realm, group, after, MEMBERS_PER_READ).await?;
-            let Some(last) = members.last() else { return Ok(shown) };
-            after = Some(last.id);
-            shown.extend(members.iter().map(|member| Value::Object(self.member(member))));
-        }
-    }
-
-    /// One member, as `members` shows it.
-    pub(super) fn member(&self, member: &Member) -> Attributes {
-        let mut shown = Attributes::new();
-        shown.insert("value".to_owned(), Value::String(member.id.to_string()));
-        let resource_type = member.resource_type.as_deref().and_then(|name| self.schemas.resource_type(name));
-        if let Some(of) = resource_type {
-            shown.insert("$ref".to_owned(), Value::String(self.location(of, member.id)));
-            shown.insert("type".to_owned(), Value::String(of.name.clone()));
-        }
-        shown
-    }
-
-    async fn groups(&self, realm: Realm, member: Uuid) -> Result<Vec<Value>, StoreError> {
-        let Some(group_type) = self.schemas.resource_types.iter().find(|t| t.has_members) else {
-            return Ok(Vec::new());
-        };
-        let groups = self.store.groups_of(realm, member).await?;
-        let shown = groups.into_iter().map(|group| {
-            let mut shown = json!({
-                "value": group.id,
-                "$ref": self.location(group_type, group.id),
-                "type": "direct",
-            });
-            if let Some(display) = group.display {
-                shown["display"] = Value::String(display);
+        insert_list(&mut document, "groups", groups.unwrap_or_default());
+        let crowd = match members {
+            Members::Hidden => None,
+            Members::Whole(members) => {
+                insert_list(&mut document, "members", members);
+                None
             }
-            shown
-        });
-        Ok(shown.collect())
+            Members::Crowd(crowd) => Some(crowd),
+        };
+        (view.apply_to_write(resource_type, document, supplied), crowd)
     }
 
-    /// The absolute URI of a resource.
-    fn location(&self, resource_type: &ResourceType, id: Uuid) -> String {
-        format!("{}{}/{id}", self.settings.base_url, resource_type.endpoint)
+    /// The `groups` of each of these, direct and indirect; nothing where they are not shown.
+    pub(super) async fn groups(
+        &self,
+        cx: &RequestContext,
+        of: &[(&Arc<ResourceType>, Uuid)],
+        projection: &Projection,
+    ) -> Result<Vec<Option<Vec<Value>>>, FindError> {
+        let shown = |(resource_type, _): &(&Arc<ResourceType>, Uuid)| {
+            resource_type.attribute("groups").is_some() && projection.wants(resource_type, "groups")
+        };
+        let ids: Vec<Uuid> = of.iter().filter(|one| shown(one)).map(|(_, id)| *id).collect();
+        if ids.is_empty() {
+            return Ok(vec![None; of.len()]);
+        }
+        let names = of.iter().any(|(resource_type, _)| projection.wants_part(resource_type, "groups", "display"));
+        let lineages = Ancestry::new(&self.store, cx.realm, GROUPS_FOLLOWED_MAX).of(&ids).await?;
+        let groups = self.store.shown_groups(cx.realm, &lineages, names).await?;
+        let mut groups = groups.into_iter().map(|groups| groups.into_iter().map(Value::Object).collect());
+        Ok(of.iter().map(|one| if shown(one) { groups.next() } else { None }).collect())
     }
+
+    /// The members of each of these, in few reads: how many there are, the edges, the names.
+    async fn members(&self, cx: &RequestContext, of: &[(&Resource, &Projection)]) -> Result<Vec<Members>, StoreError> {
+        let mut shown: Vec<Members> = of.iter().map(|_| Members::Hidden).collect();
+        let wanted: Vec<usize> = (0..of.len()).filter(|place| wants_members(of[*place])).collect();
+        let groups: Vec<&Resource> = wanted.iter().map(|place| of[*place].0).collect();
+        let counts = self.store.member_counts(cx.realm, &groups).await?;
+
+        let (mut whole, mut left) = (Vec::new(), MEMBERS_HELD_MAX);
+        for (place, count) in wanted.into_iter().zip(counts) {
+            let (group, view) = of[place];
+            match usize::try_from(count).ok().and_then(|count| Some((count, left.checked_sub(count)?))) {
+                Some((0, _)) => {}
+                Some((count, rest)) => {
+                    whole.push((place, count));
+                    left = rest;
+                }
+                None => shown[place] = Members::Crowd(Crowd::new(self, cx, group, view)),
+            }
+        }
+        // One more than there were tells whether others have joined meanwhile.
+        let asked: Vec<_> = whole.iter().map(|(place, count)| (of[*place].0.id(), count + 1)).collect();
+        let read = self.store.members_of_each(cx.realm, &asked).await?;
+        let mut fitting = Vec::new();
+        for ((place, count), members) in whole.into_iter().zip(read) {
+            match members.len() > count {
+                true => shown[place] = Members::Crowd(Crowd::new(self, cx, of[place].0, of[place].1)),
+                false => fitting.push((place, members)),
+            }
+        }
+        let names = fitting.iter().any(|(place, _)| wants_names(of[*place]));
+        let all: Vec<Member> = fitting.iter().flat_map(|(_, members)| members).cloned().collect();
+        let mut elements = self.store.shown_members(cx.realm, &all, names).await?.into_iter().map(Value::Object);
+        for (place, members) in fitting {
+            shown[place] = Members::Whole(elements.by_ref().take(members.len()).collect());
+        }
+        Ok(shown)
+    }
+}
+
+/// What a request really sees of a type: `Group-Overhead-Bypass` hides the names of members
+/// whatever else was asked for.
+fn view<'a>(cx: &RequestContext, of: &ResourceType, projection: &'a Projection) -> Cow<'a, Projection> {
+    match cx.overhead_bypass && of.has_members {
+        true => Cow::Owned(projection.without_part(of, "members", "display")),
+        false => Cow::Borrowed(projection),
+    }
+}
+
+fn wants_members((resource, view): (&Resource, &Projection)) -> bool {
+    resource.resource_type().has_members && view.wants(resource.resource_type(), "members")
+}
+
+/// Whether members are shown by name, so that their records must be read.
+pub(super) fn wants_names((resource, view): (&Resource, &Projection)) -> bool {
+    view.wants_part(resource.resource_type(), "members", "display")
 }
 
 fn insert_list(document: &mut Attributes, name: &str, values: Vec<Value>) {

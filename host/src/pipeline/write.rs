@@ -68,7 +68,8 @@ impl Pipeline {
         loop {
             match self.try_create(cx, asked.clone(), turn.attempt()).await {
                 Err(WriteError::Clash) => turn.again().await?,
-                stored => return self.answer(cx, stored?, projection, &supplied).await,
+                // Nobody can be in a group before it exists.
+                stored => return self.answer(cx, stored?, projection, &supplied, None).await,
             }
         }
     }
@@ -97,11 +98,12 @@ impl Pipeline {
         access::allow(cx, Action::Write)?;
 
         let supplied = project::supplied(&at.resource_type, &body);
+        let groups = self.groups_ahead(cx, at, projection).await?;
         let mut turn = self.turns.take(at.id).await;
         loop {
             match self.try_replace(cx, at, body.clone(), turn.attempt()).await {
                 Err(WriteError::Clash) => turn.again().await?,
-                stored => return self.answer(cx, stored?, projection, &supplied).await,
+                stored => return self.answer(cx, stored?, projection, &supplied, groups).await,
             }
         }
     }
@@ -135,11 +137,16 @@ impl Pipeline {
 
         let operations = PatchRequest::parse(body, &self.settings.leniency)?;
         let supplied = patch::supplied(&operations, &at.resource_type);
+        let mut operations = PatchRequest::parse(body, &self.settings.leniency)?;
+        if cx.overhead_bypass {
+            operations.retain(|operation| !operation.selects_members_by_display(&at.resource_type));
+        }
+        let groups = self.groups_ahead(cx, at, projection).await?;
         let mut turn = self.turns.take(at.id).await;
         loop {
             match self.try_patch(cx, at, &operations, turn.attempt()).await {
                 Err(WriteError::Clash) => turn.again().await?,
-                stored => return self.answer(cx, stored?, projection, &supplied).await,
+                stored => return self.answer(cx, stored?, projection, &supplied, groups).await,
             }
         }
     }
@@ -274,14 +281,27 @@ impl Pipeline {
         Ok(current)
     }
 
+    /// The groups that the answer will show. A write does not change them, so they are read first:
+    /// if they cannot be told, nothing is changed.
+    async fn groups_ahead(
+        &self,
+        cx: &RequestContext,
+        at: &At,
+        projection: &Projection,
+    ) -> Result<Option<Vec<Value>>, WriteError> {
+        let groups = self.groups(cx, &[(&at.resource_type, at.id)], projection).await;
+        groups.map(|mut groups| groups.pop().flatten()).map_err(|error| WriteError::Unanswerable(error.into()))
+    }
+
     async fn answer(
         &self,
         cx: &RequestContext,
         resource: Resource,
         projection: &Projection,
         supplied: &[String],
+        groups: Option<Vec<Value>>,
     ) -> Result<Answer, WriteError> {
-        Ok(self.show_written(cx.realm, &resource, projection, supplied).await?)
+        Ok(self.show(cx, &resource, projection, supplied, groups).await?)
     }
 }
 

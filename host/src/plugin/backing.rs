@@ -254,6 +254,9 @@ impl From<FindError> for DirectoryError {
             FindError::TooMany { .. } => {
                 Self::Invalid("the filter would have to look at too many resources".to_owned())
             }
+            FindError::TooManyGroups { .. } => {
+                Self::Invalid("the filter would have to follow too many memberships".to_owned())
+            }
             FindError::Store(error) => error.into(),
         }
     }

@@ -12,6 +12,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use futures::FutureExt;
 use futures::future::BoxFuture;
 
 /// A key, made in `keys.rs` and nowhere else.
@@ -19,6 +20,9 @@ pub type Key = Vec<u8>;
 
 /// A value.
 pub type Value = Vec<u8>;
+
+/// What a walk finds.
+pub type Entries = Vec<(Key, Value)>;
 
 /// One ordered map of an engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -297,6 +301,18 @@ pub trait Engine: Send + Sync + 'static {
 
     /// Walks a range. Each entry is as it was at some moment of the walk.
     fn scan(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<(Key, Value)>, EngineError>>;
+
+    /// Walks several ranges in one read: the entries of each, in the order of the scans.
+    fn scan_each(&self, scans: Vec<Scan>) -> BoxFuture<'_, Result<Vec<Entries>, EngineError>> {
+        async move {
+            let mut found = Vec::with_capacity(scans.len());
+            for scan in scans {
+                found.push(self.scan(scan).await?);
+            }
+            Ok(found)
+        }
+        .boxed()
+    }
 
     /// Applies the batch if all it expects holds, and returns once it is durable. Expectations are
     /// looked at in order, counts after them.

@@ -14,6 +14,7 @@ use super::write::{CommitError, Write};
 use super::{Store, StoreError, keys, records};
 use crate::context::Realm;
 use crate::hook::{Operation, PluginName, StagedMessage, StagedState};
+use crate::limits::GROUPS_LEFT_MAX;
 
 /// How many edges are read at a time.
 const EDGES_PER_READ: usize = 10_000;
@@ -141,8 +142,11 @@ impl Store {
 
     /// The groups that lose a deleted resource.
     async fn look_at_groups(&self, realm: Realm, member: Uuid, ground: &mut Ground) -> Result<(), CommitError> {
-        let scan = Scan::new(Space::Edges, keys::edges(realm, Direction::Groups, member), usize::MAX);
+        let scan = Scan::new(Space::Edges, keys::edges(realm, Direction::Groups, member), GROUPS_LEFT_MAX + 1);
         ground.group_edges = self.engine.scan(scan.keys()).await?.into_iter().map(|(key, _)| key).collect();
+        if ground.group_edges.len() > GROUPS_LEFT_MAX {
+            return Err(CommitError::TooManyGroups { groups_max: GROUPS_LEFT_MAX });
+        }
         let corrupt = || StoreError::Corrupt { space: Space::Edges };
         let groups: Option<Vec<Uuid>> =
             ground.group_edges.iter().map(|key| keys::ends(key).map(|(_, group)| group)).collect();

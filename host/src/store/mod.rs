@@ -13,6 +13,7 @@
 //! (bytes), `catalog` (which attributes are indexed), and above them what the rest of the server
 //! calls. No file but `sled.rs` knows which database it is.
 
+mod ancestry;
 mod budget;
 mod build;
 mod catalog;
@@ -24,6 +25,7 @@ mod conformance;
 mod crash;
 pub mod engine;
 mod ground;
+mod joins;
 mod keys;
 mod order;
 mod outbox;
@@ -44,8 +46,8 @@ mod write;
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 use provost_scim::Schemas;
@@ -55,6 +57,7 @@ use uuid::Uuid;
 use crate::context::Realm;
 use crate::limits::SCAN_RESOURCES_MAX;
 
+pub use ancestry::{Ancestry, Lineage};
 pub use build::{IndexState, IndexStatus};
 pub use catalog::{Index, IndexError};
 pub use check::{Finding, Misfit, Report};
@@ -203,6 +206,7 @@ pub struct Store {
     instance: Uuid,
     scan_resources_max: usize,
     keys_written: AtomicU64,
+    base_url: OnceLock<String>,
 }
 
 impl Store {
@@ -223,8 +227,22 @@ impl Store {
         let type_names = types::settle(&*engine, &schemas).await?;
         let catalog = Catalog::open(&*engine, &schemas, config.indexes.as_deref()).await?;
         let sequences = Sequences::after(last_sequence(&*engine).await?);
-        let (scan_resources_max, keys_written) = (config.scan_resources_max, AtomicU64::new(0));
-        Ok(Self { engine, schemas, catalog, type_names, sequences, instance, scan_resources_max, keys_written })
+        Ok(Self {
+            engine,
+            schemas,
+            catalog,
+            type_names,
+            sequences,
+            instance,
+            scan_resources_max: config.scan_resources_max,
+            keys_written: AtomicU64::new(0),
+            base_url: OnceLock::new(),
+        })
+    }
+
+    /// Says once where clients reach the server: filters on `$ref` compare with URIs made from it.
+    pub fn reached_at(&self, base_url: &str) {
+        self.base_url.get_or_init(|| base_url.to_owned());
     }
 
     /// Waits for what is under way, and lets go of the files. Later calls fail.

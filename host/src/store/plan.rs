@@ -40,7 +40,7 @@ pub enum Access {
     Values(Space, KeyRange, Width),
     /// The groups of this member.
     GroupsOf(Uuid),
-    /// The members of this group.
+    /// The members of this group, and of the groups in it.
     MembersOf(Uuid),
     /// All of these.
     Union(Vec<Access>),
@@ -315,11 +315,11 @@ fn between(parts: Vec<Part>) -> Vec<Part> {
 }
 
 /// Whether the path means the ids of a group's members.
-pub fn is_members(path: &str, resource_type: &ResourceType) -> bool {
+fn is_members(path: &str, resource_type: &ResourceType) -> bool {
     resource_type.has_members && matches!(path, "members" | "members.value")
 }
 
 /// Whether the path means the ids of the groups that a resource is in.
-pub fn is_groups(path: &str, resource_type: &ResourceType) -> bool {
+fn is_groups(path: &str, resource_type: &ResourceType) -> bool {
     matches!(path, "groups" | "groups.value") && resource_type.attribute("groups").is_some()
 }

@@ -1,25 +1,22 @@
 //! Lists: a filter, an order, a page.
 //!
 //! A plan names the candidates, or a scan goes through all resources of the type, within its
-//! bound. Either way the filter itself has the last word on each. What is computed from edges,
-//! `members` and `groups`, is looked up only where the filter speaks of it, and a question about
-//! one member costs one key, however large the group.
+//! bound. Either way the filter itself has the last word on each; `joins` answers what it asks of
+//! `members` and `groups`.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use provost_scim::filter::{Bound, CompareOp, Operand, Target};
-use provost_scim::resource::parse_id;
-use provost_scim::{Attributes, Resource, ResourceType, compare};
-use serde_json::{Value, json};
+use provost_scim::filter::{Bound, Operand, Target};
+use provost_scim::{Resource, ResourceType, compare};
 use uuid::Uuid;
 
-use super::budget::Budget;
 use super::catalog::Entry;
 use super::engine::{KeyRange, Scan, Space};
+use super::joins::Test;
 use super::keys::Direction;
-use super::plan::{Access, is_groups, is_members};
+use super::plan::Access;
 use super::{Store, StoreError, keys, records};
 use crate::context::Realm;
 
@@ -59,6 +56,12 @@ pub enum FindError {
     TooMany {
         /// How many may be looked at.
         resources_max: usize,
+    },
+    /// Too many memberships would have to be followed.
+    #[error("the groups in question are tied by more than {memberships_max} memberships")]
+    TooManyGroups {
+        /// How many may be followed.
+        memberships_max: usize,
     },
     /// The store failed.
     #[error(transparent)]
@@ -228,8 +231,11 @@ impl Store {
                     self.collect(&mut ids, Space::Edges, range, other_ends).await?;
                 }
                 Access::MembersOf(group) => {
-                    let range = keys::edges(realm, Direction::Members, *group);
-                    self.collect(&mut ids, Space::Edges, range, other_ends).await?;
+                    self.everybody_in(realm, *group, &resource_type.name, |id| {
+                        ids.insert(id);
+                        self.budget().spend(ids.len())
+                    })
+                    .await?;
                 }
             }
         }
@@ -264,132 +270,6 @@ impl Store {
 enum Candidates {
     Ids(Vec<Uuid>),
     Scan(KeyRange),
-}
-
-/// The filter, and what it needs to know beyond a document.
-struct Test<'a> {
-    store: &'a Store,
-    realm: Realm,
-    resource_type: &'a ResourceType,
-    filter: Option<&'a Bound>,
-    members: bool,
-    groups: bool,
-    /// The ids that the filter asks for among the edges.
-    asked: Vec<Uuid>,
-    /// What may still be looked at: resources, and the edges that are joined to them.
-    budget: Budget,
-}
-
-impl<'a> Test<'a> {
-    fn new(store: &'a Store, realm: Realm, resource_type: &'a ResourceType, filter: Option<&'a Bound>) -> Self {
-        let mentions = |name| filter.is_some_and(|filter| filter.mentions(name));
-        let mut asked = Vec::new();
-        if let Some(filter) = filter {
-            each_question(filter, resource_type, &mut |id| asked.push(id));
-        }
-        Self {
-            store,
-            realm,
-            resource_type,
-            filter,
-            members: resource_type.has_members && mentions("members"),
-            groups: resource_type.attribute("groups").is_some() && mentions("groups"),
-            asked,
-            budget: store.budget(),
-        }
-    }
-
-    async fn passes(&mut self, resource: &Resource) -> Result<bool, FindError> {
-        let Some(filter) = self.filter else { return Ok(true) };
-        let mut document = resource.document();
-        if !self.members && !self.groups {
-            return Ok(filter.matches(&document));
-        }
-        let direction = if self.members { Direction::Members } else { Direction::Groups };
-        let edge = |id: &Uuid| (Space::Edges, keys::edge(self.realm, direction, resource.id(), *id));
-        let edges = self.store.engine.get(self.asked.iter().map(edge).collect()).await.map_err(StoreError::from)?;
-        let there: HashSet<Uuid> =
-            self.asked.iter().zip(edges).filter_map(|(id, edge)| edge.is_some().then_some(*id)).collect();
-        let filter = answered(filter, self.resource_type, &there);
-        if self.members && filter.mentions("members") {
-            self.join_members(resource.id(), &mut document).await?;
-        }
-        if self.groups && filter.mentions("groups") {
-            self.join_groups(resource.id(), &mut document).await?;
-        }
-        Ok(filter.matches(&document))
-    }
-
-    async fn join_members(&mut self, group: Uuid, document: &mut Attributes) -> Result<(), FindError> {
-        let mut joined = Vec::new();
-        let mut after = None;
-        loop {
-            let part = self.store.members(self.realm, group, after, KEYS_PER_READ).await?;
-            let Some(last) = part.last() else { break };
-            after = Some(last.id);
-            self.budget.spend(part.len())?;
-            joined.extend(part.into_iter().map(|m| json!({ "value": m.id, "type": m.resource_type })));
-        }
-        insert_list(document, "members", joined);
-        Ok(())
-    }
-
-    async fn join_groups(&mut self, member: Uuid, document: &mut Attributes) -> Result<(), FindError> {
-        let groups = self.store.groups_of(self.realm, member).await?;
-        self.budget.spend(groups.len())?;
-        let joined = groups.into_iter();
-        let joined = joined.map(|g| json!({ "value": g.id, "display": g.display, "type": "direct" })).collect();
-        insert_list(document, "groups", joined);
-        Ok(())
-    }
-}
-
-fn insert_list(document: &mut Attributes, name: &str, values: Vec<Value>) {
-    if !values.is_empty() {
-        document.insert(name.to_owned(), Value::Array(values));
-    }
-}
-
-/// The id that this part of a filter asks for among the edges: `members.value eq "…"`, in any of
-/// its spellings. The inner option is empty for a text that is no id, which nobody has.
-fn question(filter: &Bound, resource_type: &ResourceType) -> Option<Option<Uuid>> {
-    let asks = |path: &str| is_members(path, resource_type) || is_groups(path, resource_type);
-    match filter {
-        Bound::Compare { target, op: CompareOp::Eq, operand: Operand::Text(text) } if asks(&target.path) => {
-            Some(parse_id(text))
-        }
-        Bound::Element { target, filter } if asks(&target.path) => match &**filter {
-            Bound::Compare { target, op: CompareOp::Eq, operand: Operand::Text(text) } if target.path == "value" => {
-                Some(parse_id(text))
-            }
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-fn each_question(filter: &Bound, resource_type: &ResourceType, ask: &mut dyn FnMut(Uuid)) {
-    match (question(filter, resource_type), filter) {
-        (Some(id), _) => id.into_iter().for_each(ask),
-        (None, Bound::And(parts) | Bound::Or(parts)) => {
-            parts.iter().for_each(|part| each_question(part, resource_type, ask));
-        }
-        (None, Bound::Not(part)) => each_question(part, resource_type, ask),
-        (None, _) => {}
-    }
-}
-
-/// The filter with those questions answered.
-fn answered(filter: &Bound, resource_type: &ResourceType, there: &HashSet<Uuid>) -> Bound {
-    let all = |parts: &[Bound]| parts.iter().map(|part| answered(part, resource_type, there)).collect();
-    match (question(filter, resource_type), filter) {
-        (Some(id), _) if id.is_some_and(|id| there.contains(&id)) => Bound::And(Vec::new()),
-        (Some(_), _) => Bound::Never,
-        (None, Bound::And(parts)) => Bound::And(all(parts)),
-        (None, Bound::Or(parts)) => Bound::Or(all(parts)),
-        (None, Bound::Not(part)) => Bound::Not(Box::new(answered(part, resource_type, there))),
-        (None, other) => other.clone(),
-    }
 }
 
 /// Gathers one page without keeping all that matches.

@@ -1,5 +1,6 @@
 //! Reads by key: resources, memberships, the journal, and the past.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -13,6 +14,9 @@ use super::{REALMS, Store, StoreError, keys, records, timestamp};
 use crate::context::{Actor, Realm};
 use crate::hook::{Attribution, Committed, MembershipChange, Operation};
 
+/// How many groups' records are read at a time.
+const GROUPS_PER_READ: usize = 256;
+
 /// A group that a resource is a member of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupOf {
@@ -20,7 +24,7 @@ pub struct GroupOf {
     pub id: Uuid,
     /// The group's resource type.
     pub resource_type: String,
-    /// Its `displayName`.
+    /// The name it is shown under.
     pub display: Option<String>,
 }
 
@@ -129,7 +133,10 @@ impl Store {
         if let Some(after) = after {
             range = range.after(&keys::edge(realm, Direction::Members, group, after));
         }
-        let edges = self.engine.scan(Scan::new(Space::Edges, range, limit)).await?;
+        self.members_at(self.engine.scan(Scan::new(Space::Edges, range, limit)).await?)
+    }
+
+    fn members_at(&self, edges: Vec<(Vec<u8>, Value)>) -> Result<Vec<Member>, StoreError> {
         let member = |(key, value): (Vec<u8>, Value)| {
             let (_, id) = keys::ends(&key).ok_or(StoreError::Corrupt { space: Space::Edges })?;
             Ok(self.member(id, records::decode_edge(&value)?))
@@ -174,22 +181,87 @@ impl Store {
         }
     }
 
+    /// How many members each of these has. Reads none of the edges.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn member_counts(&self, realm: Realm, groups: &[&Resource]) -> Result<Vec<u64>, StoreError> {
+        let key =
+            |group: &&Resource| (Space::Resources, keys::resource(realm, group.resource_type().number, group.id()));
+        let found = self.engine.get(groups.iter().map(key).collect()).await?;
+        let members = |value: Option<Value>| match value {
+            Some(value) => Ok(records::decode_header(Space::Resources, &value)?.members),
+            None => Ok(0),
+        };
+        found.into_iter().map(members).collect()
+    }
+
+    /// The first members of several groups, by id: of each as many as are asked for, in one read.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn members_of_each(
+        &self,
+        realm: Realm,
+        groups: &[(Uuid, usize)],
+    ) -> Result<Vec<Vec<Member>>, StoreError> {
+        let edges = |group| keys::edges(realm, Direction::Members, group);
+        let scan = |(group, limit): &(Uuid, usize)| Scan::new(Space::Edges, edges(*group), *limit);
+        let found = self.engine.scan_each(groups.iter().map(scan).collect()).await?;
+        found.into_iter().map(|edges| self.members_at(edges)).collect()
+    }
+
+    /// The name each member is shown under, if it has one; in one read.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn displays(&self, realm: Realm, members: &[Member]) -> Result<Vec<Option<String>>, StoreError> {
+        let key = |member: &Member| {
+            let of = self.schemas.resource_type(member.resource_type.as_deref()?)?;
+            Some((Space::Resources, keys::resource(realm, of.number, member.id)))
+        };
+        let keys: Vec<_> = members.iter().map(key).collect();
+        let mut values = self.engine.get(keys.iter().flatten().cloned().collect()).await?.into_iter();
+        let display = |key: &Option<_>| match key.as_ref().and_then(|_| values.next().flatten()) {
+            Some(value) => records::decode_display(&value),
+            None => Ok(None),
+        };
+        keys.iter().map(display).collect()
+    }
+
     /// The groups that somebody is a direct member of, by id.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn groups_of(&self, realm: Realm, member: Uuid) -> Result<Vec<GroupOf>, StoreError> {
         let ids = self.group_ids_of(realm, member).await?;
-        let records = self.group_records(realm, &ids).await?;
-        // A group may go between the two reads.
-        let found = ids.into_iter().zip(records).filter_map(|(id, record)| Some((id, record?)));
-        let group = |(id, (resource_type, value)): (Uuid, (Arc<ResourceType>, Value))| {
-            let stored = records::decode_resource(Space::Resources, &resource_type, id, &value)?;
-            let display = stored.resource.attributes().get("displayName").and_then(|name| name.as_str());
-            let display = display.map(str::to_owned);
-            Ok(GroupOf { id, resource_type: resource_type.name.clone(), display })
-        };
-        found.map(group).collect()
+        Ok(self.groups(realm, ids.into_iter().collect(), true).await?.into_values().collect())
+    }
+
+    /// These groups by id, with their names if these are wanted. Records are read only for that, or
+    /// where more than one type has members.
+    pub(super) async fn groups(
+        &self,
+        realm: Realm,
+        ids: BTreeSet<Uuid>,
+        names: bool,
+    ) -> Result<BTreeMap<Uuid, GroupOf>, StoreError> {
+        let ids: Vec<Uuid> = ids.into_iter().collect();
+        let mut types = self.schemas.resource_types.iter().filter(|t| t.has_members);
+        if let (false, Some(only), None) = (names, types.next(), types.next()) {
+            let group = |id| (id, GroupOf { id, resource_type: only.name.clone(), display: None });
+            return Ok(ids.into_iter().map(group).collect());
+        }
+        let mut groups = BTreeMap::new();
+        for part in ids.chunks(GROUPS_PER_READ) {
+            for (id, record) in part.iter().zip(self.group_records(realm, part).await?) {
+                // A group may go between two reads.
+                let Some((resource_type, value)) = record else { continue };
+                let display = records::decode_display(&value)?;
+                groups.insert(*id, GroupOf { id: *id, resource_type: resource_type.name.clone(), display });
+            }
+        }
+        Ok(groups)
     }
 
     /// The ids of those groups.

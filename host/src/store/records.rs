@@ -97,6 +97,31 @@ pub fn decode_resource(
     })
 }
 
+/// Reads the name that a resource is shown under where others refer to it: its `displayName`, else
+/// its `name.formatted`, else its `userName`. The rest of the record is passed over.
+pub fn decode_display(value: &[u8]) -> Result<Option<String>, StoreError> {
+    let (_, json): (Header, &[u8]) = take(Space::Resources, value)?;
+    let names: Names = serde_json::from_slice(json).map_err(|_| StoreError::Corrupt { space: Space::Resources })?;
+    let text = |name: serde_json::Value| match name {
+        serde_json::Value::String(name) if !name.is_empty() => Some(name),
+        _ => None,
+    };
+    let formatted = |mut name: serde_json::Value| name.get_mut("formatted").map(serde_json::Value::take);
+    Ok(text(names.display_name).or_else(|| formatted(names.name).and_then(text)).or_else(|| text(names.user_name)))
+}
+
+/// What a resource may be called by.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Names {
+    #[serde(default)]
+    display_name: serde_json::Value,
+    #[serde(default)]
+    name: serde_json::Value,
+    #[serde(default)]
+    user_name: serde_json::Value,
+}
+
 /// What ended a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Superseded {

@@ -28,7 +28,8 @@ use tracing::error;
 
 use super::OpenError;
 use super::engine::{
-    Batch, BatchError, Committed, Engine, EngineError, Expect, Key, KeyRange, Reads, Scan, Space, Value, count_of,
+    Batch, BatchError, Committed, Engine, EngineError, Entries, Expect, Key, KeyRange, Reads, Scan, Space, Value,
+    count_of,
 };
 
 /// How many batches may queue for the writing thread; more callers wait outside.
@@ -163,17 +164,14 @@ impl Engine for SledEngine {
         if scan.range.is_empty() || scan.limit == 0 {
             return async { Ok(Vec::new()) }.boxed();
         }
-        self.read(move |open, reads| {
-            let range = open.range(scan.space, &scan.range);
-            let found: Result<Vec<_>, _> = if scan.reverse {
-                range.rev().skip(scan.skip).take(scan.limit).map(|e| entry(&scan, e)).collect()
-            } else {
-                range.skip(scan.skip).take(scan.limit).map(|e| entry(&scan, e)).collect()
-            };
-            let found = found?;
-            reads.note(scan.space, scan.skip + found.len());
-            Ok(found)
-        })
+        self.read(move |open, reads| open.walk(&scan, reads))
+    }
+
+    fn scan_each(&self, scans: Vec<Scan>) -> BoxFuture<'_, Result<Vec<Entries>, EngineError>> {
+        if scans.is_empty() {
+            return async { Ok(Vec::new()) }.boxed();
+        }
+        self.read(move |open, reads| scans.iter().map(|scan| open.walk(scan, reads)).collect())
     }
 
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<Committed, BatchError>> {
@@ -221,6 +219,21 @@ impl Open {
             Some(until) => self.tree(space).range(range.from.as_slice()..until.as_slice()),
             None => self.tree(space).range(range.from.as_slice()..),
         }
+    }
+
+    fn walk(&self, scan: &Scan, reads: &Reads) -> Result<Entries, EngineError> {
+        if scan.range.is_empty() {
+            return Ok(Vec::new());
+        }
+        let range = self.range(scan.space, &scan.range);
+        let found: Result<Vec<_>, _> = if scan.reverse {
+            range.rev().skip(scan.skip).take(scan.limit).map(|e| entry(scan, e)).collect()
+        } else {
+            range.skip(scan.skip).take(scan.limit).map(|e| entry(scan, e)).collect()
+        };
+        let found = found?;
+        reads.note(scan.space, scan.skip + found.len());
+        Ok(found)
     }
 }
 

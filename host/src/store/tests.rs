@@ -45,6 +45,7 @@ impl Fixture {
             realm: REALM,
             actor: Arc::new(actor),
             now: Timestamp::from_millisecond(1_700_000_000_000).unwrap(),
+            overhead_bypass: false,
         };
         Self { store, schemas, cx, _dir: None }
     }

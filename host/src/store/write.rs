@@ -122,6 +122,12 @@ pub enum CommitError {
         /// The attribute's path.
         attribute: String,
     },
+    /// A deleted resource would leave too many groups at once.
+    #[error("the resource is a direct member of more than {groups_max} groups")]
+    TooManyGroups {
+        /// How many it may leave.
+        groups_max: usize,
+    },
     /// Too much waits to be sent.
     #[error("the outbox is full: {messages_max} messages wait in it")]
     OutboxFull {

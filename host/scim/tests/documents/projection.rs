@@ -201,3 +201,50 @@ fn what_a_body_names_is_supplied_however_it_is_spelt() {
     let [department, manager] = ["department", "manager.value"].map(|name| format!("{ENTERPRISE}:{name}"));
     assert_eq!(supplied(&user_type(), &body), ["emails.type", "emails.value", &department, &manager, "userName"]);
 }
+
+#[test]
+fn a_part_is_wanted_if_any_of_it_shows() {
+    let group = group_type();
+    let wanted = |projection: &Projection| projection.wants_part(&group, "members", "display");
+    for projection in [only(&["members"]), only(&["Members.Display"]), except(&["members.value"]), Projection::Default]
+    {
+        assert!(wanted(&projection), "{projection:?}");
+    }
+    for projection in
+        [only(&["members.value"]), only(&["displayName"]), except(&["members"]), except(&["members.display"])]
+    {
+        assert!(!wanted(&projection), "{projection:?}");
+    }
+    assert!(!Projection::Default.wants_part(&group, "members", "nothing"));
+    assert!(!Projection::Default.wants_part(&group, "nothing", "display"));
+}
+
+#[test]
+fn a_part_that_is_left_out_does_not_show_whatever_is_asked_for() {
+    let group = group_type();
+    let member = json!({ "value": "1", "type": "User", "display": "Ana" });
+    let urn = format!("{}:members", group.schema.id);
+    let cases = [
+        (Projection::Default, json!([{ "value": "1", "type": "User" }])),
+        (except(&["members.type"]), json!([{ "value": "1" }])),
+        (only(&["members"]), json!([{ "value": "1", "type": "User" }])),
+        (only(&[&urn]), json!([{ "value": "1", "type": "User" }])),
+        (only(&["MEMBERS.display", "members.type"]), json!([{ "type": "User" }])),
+        (only(&["members.display"]), Value::Null),
+        (only(&["displayName"]), Value::Null),
+        (except(&["members"]), Value::Null),
+    ];
+    for (projection, expected) in cases {
+        let document = object(json!({ "displayName": "staff", "members": [member] }));
+        let mut shown = projection.without_part(&group, "members", "display").apply(&group, document);
+        assert_eq!(shown.remove("members").unwrap_or_default(), expected, "{projection:?}");
+    }
+}
+
+#[test]
+fn what_shows_on_request_shows_only_where_it_is_named_l_q7() {
+    let group = group_type();
+    let shows = |projection: Projection| projection.on_request("members").wants(&group, "members");
+    assert!(shows(only(&["members"])) && shows(only(&["members.value"])));
+    assert!(!shows(Projection::Default) && !shows(except(&["displayName"])) && !shows(except(&["members"])));
+}

@@ -160,3 +160,22 @@ async fn what_is_old_is_forgotten_and_what_is_still_needed_is_not() {
     assert_eq!(fixture.create(&user(&fixture, "bob")).await.sequence, 5);
     fixture.sound().await;
 }
+
+#[tokio::test]
+async fn who_is_in_more_groups_than_one_commit_leaves_stays() {
+    use super::super::keys::Direction;
+    use crate::limits::GROUPS_LEFT_MAX;
+
+    let fixture = Fixture::new().await;
+    let ana = fixture.user("ana").await;
+    let mut batch = Batch::default();
+    for group in 0..=GROUPS_LEFT_MAX as u128 {
+        batch.put(Space::Edges, keys::edge(REALM, Direction::Groups, ana.id(), Uuid::from_u128(group)), Vec::new());
+    }
+    fixture.store.engine.commit(batch).await.unwrap();
+
+    let outcome = fixture.delete(&ana).await;
+
+    assert!(matches!(outcome, Err(CommitError::TooManyGroups { .. })), "{outcome:?}");
+    assert_eq!(fixture.now(&ana).await, Some(ana));
+}

@@ -166,3 +166,53 @@ async fn parallel_additions_to_one_group_lose_nobody() {
     assert_eq!(fixture.now(&team).await.unwrap().version(), 81);
     fixture.sound().await;
 }
+
+#[tokio::test]
+async fn the_groups_above_are_told_once_each_and_circles_end() {
+    let fixture = Fixture::new().await;
+    let (ana, bob) = (fixture.user("ana").await, fixture.user("bob").await);
+    let (one, two, three) = (fixture.group("one").await, fixture.group("two").await, fixture.group("three").await);
+    // Ana in one, one in two and three, two in three, and three in one and in itself.
+    let one = fixture.members(&one, &[&ana, &three], &[]).await.unwrap();
+    let two = fixture.members(&two, &[&one], &[]).await.unwrap();
+    let three = fixture.members(&three, &[&one, &two, &three], &[]).await.unwrap();
+    let (one, two, three) = (one.id(), two.id(), three.id());
+    let lineages = async |memberships_max: usize| {
+        Ancestry::new(&fixture.store, REALM, memberships_max).of(&[ana.id(), bob.id(), two]).await
+    };
+
+    let edges = fixture.store.keys_read(Space::Edges);
+    let found = lineages(100).await.unwrap();
+    // Ana's one, two's one, and once the two, one and two of the groups.
+    assert_eq!(fixture.store.keys_read(Space::Edges) - edges, 1 + 1 + 2 + 1 + 2);
+
+    assert_eq!(found[0], Lineage { direct: vec![one], indirect: vec![two, three] });
+    assert_eq!(found[1], Lineage::default());
+    assert_eq!((&found[2].direct, &found[2].indirect), (&vec![three], &vec![one, two]));
+    // A list is never cut: what follows too much fails.
+    let followed = 7 + 2 + 2;
+    assert!(lineages(followed).await.is_ok());
+    for memberships_max in 0..followed {
+        let outcome = lineages(memberships_max).await;
+        assert!(matches!(outcome, Err(FindError::TooManyGroups { .. })), "{memberships_max}: {outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn more_groups_than_one_read_takes_are_all_told() {
+    let fixture = Fixture::new().await;
+    let ana = fixture.user("ana").await;
+    let groups: Vec<Resource> = (0..1_100).map(|n| group(&fixture, &format!("group{n}"))).collect();
+    merged(&fixture.store, groups.iter().map(|group| Write::create(&fixture.cx, group.clone())).collect()).await;
+    for group in &groups {
+        fixture.members(group, &[&ana], &[]).await.unwrap();
+    }
+
+    let lineage = Ancestry::new(&fixture.store, REALM, 1_100).of(&[ana.id()]).await.unwrap();
+
+    let mut expected: Vec<Uuid> = groups.iter().map(Resource::id).collect();
+    expected.sort_unstable();
+    assert_eq!(lineage, [Lineage { direct: expected, indirect: Vec::new() }]);
+    assert!(Ancestry::new(&fixture.store, REALM, 1_099).of(&[ana.id()]).await.is_err());
+    assert_eq!(fixture.store.groups_of(REALM, ana.id()).await.unwrap().len(), 1_100);
+}
