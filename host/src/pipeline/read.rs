@@ -59,7 +59,7 @@ impl Pipeline {
         match self.store.get(cx.realm, resource_type, id).await? {
             Some(resource) => {
                 let groups = self.groups(cx, &[(resource_type, id)], projection).await?.pop().flatten();
-                Ok(self.show(cx, &resource, projection, groups).await?)
+                Ok(self.show(cx, &resource, projection, &[], groups).await?)
             }
             None => Err(ReadError::NotFound { resource_type: resource_type.name.clone() }),
         }

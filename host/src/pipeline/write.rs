@@ -135,9 +135,8 @@ impl Pipeline {
     ) -> Result<Answer, WriteError> {
         access::allow(cx, Action::Write)?;
 
-        let operations = PatchRequest::parse(body, &self.settings.leniency)?;
-        let supplied = patch::supplied(&operations, &at.resource_type);
         let mut operations = PatchRequest::parse(body, &self.settings.leniency)?;
+        let supplied = patch::supplied(&operations, &at.resource_type);
         if cx.overhead_bypass {
             operations.retain(|operation| !operation.selects_members_by_display(&at.resource_type));
         }

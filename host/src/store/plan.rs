@@ -315,11 +315,11 @@ fn between(parts: Vec<Part>) -> Vec<Part> {
 }
 
 /// Whether the path means the ids of a group's members.
-fn is_members(path: &str, resource_type: &ResourceType) -> bool {
+pub(super) fn is_members(path: &str, resource_type: &ResourceType) -> bool {
     resource_type.has_members && matches!(path, "members" | "members.value")
 }
 
 /// Whether the path means the ids of the groups that a resource is in.
-fn is_groups(path: &str, resource_type: &ResourceType) -> bool {
+pub(super) fn is_groups(path: &str, resource_type: &ResourceType) -> bool {
     matches!(path, "groups" | "groups.value") && resource_type.attribute("groups").is_some()
 }

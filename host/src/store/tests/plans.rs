@@ -41,7 +41,13 @@ async fn open(dir: &Path, attributes: &[&str]) -> Fixture {
     let store = Store::open(&config, schemas.clone()).await.unwrap();
     let actor = Actor { subject: "hr".into(), client: None, scopes: vec![Scope::Write] };
     let now = Timestamp::from_millisecond(1_700_000_000_000).unwrap();
-    let cx = RequestContext { request_id: "request-1".into(), realm: REALM, actor: Arc::new(actor), now };
+    let cx = RequestContext {
+        request_id: "request-1".into(),
+        realm: REALM,
+        actor: Arc::new(actor),
+        now,
+        overhead_bypass: false,
+    };
     Fixture { store, schemas, cx, _dir: None }
 }
 
