@@ -8,6 +8,8 @@
 //! inside a store transaction: a slow plugin costs its own caller time, and at worst those who
 //! wait to write the very same resource.
 
+mod bulk;
+mod disk;
 mod error;
 mod membership;
 mod read;
@@ -20,21 +22,25 @@ use std::sync::Arc;
 
 use provost_scim::{Attributes, Leniency, Schemas};
 
+pub use bulk::{Done, OperationError, Outcome};
 pub use error::{ReadError, WriteError};
 pub use read::{Listed, Search};
 pub use write::{At, Precondition};
 
 use crate::hook::Hooks;
 use crate::store::Store;
+use disk::Disk;
 use turn::Turns;
 
-/// The way in for every door: HTTP, the admin API, the command line, the demo.
+/// The way in for every door: HTTP, the admin API, the command line, the demo. Clones share it all.
+#[derive(Clone)]
 pub struct Pipeline {
     store: Arc<Store>,
     hooks: Arc<dyn Hooks>,
     schemas: Arc<Schemas>,
     settings: Settings,
-    turns: Turns,
+    turns: Arc<Turns>,
+    disk: Disk,
 }
 
 /// What the operator decides about reads and writes.
@@ -65,7 +71,7 @@ pub struct Answer {
 impl Pipeline {
     /// A pipeline over this store, these plugins and these schemas.
     pub fn new(store: Arc<Store>, hooks: Arc<dyn Hooks>, schemas: Arc<Schemas>, settings: Settings) -> Self {
-        Self { store, hooks, schemas, settings, turns: Turns::default() }
+        Self { store, hooks, schemas, settings, turns: Arc::default(), disk: Disk::default() }
     }
 
     /// The schemas this pipeline speaks.

@@ -444,6 +444,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_was_applied_before_a_failed_flush_never_becomes_durable() {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = SledEngine::open(dir.path(), 1 << 20).unwrap();
+
+        engine.break_flush();
+        let applied = engine.apply(write(1)).await.unwrap();
+
+        assert!(matches!(applied.durable.await, Err(EngineError::Stopped { .. })));
+        let barrier = engine.commit(Batch::default()).await;
+        assert!(matches!(barrier, Err(BatchError::Failed(EngineError::Stopped { .. }))), "{barrier:?}");
+    }
+
+    #[tokio::test]
     async fn after_a_failed_flush_nothing_is_acknowledged() {
         let dir = tempfile::tempdir().unwrap();
         let engine = SledEngine::open(dir.path(), 1 << 20).unwrap();
@@ -451,6 +464,8 @@ mod tests {
 
         engine.break_flush();
         let failed = engine.commit(write(2)).await;
+        let applied = engine.apply(Batch::default()).await.map(drop);
+        assert!(matches!(applied, Err(BatchError::Failed(EngineError::Stopped { .. }))), "{applied:?}");
         let barrier = engine.commit(Batch::default()).await;
         assert!(matches!(barrier, Err(BatchError::Failed(EngineError::Stopped { .. }))), "{barrier:?}");
         assert!(engine.has_stopped());
