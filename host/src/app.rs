@@ -144,6 +144,7 @@ impl App {
             clock: clock.clone(),
             base_path: config.server.base_path.as_str().into(),
             body_bytes_max: config.server.body_bytes_max,
+            bulk: config.bulk.facts(),
             health: health(plugins.clone(), store.clone()),
         };
         let desk = Arc::new(Desk::serving(store.clone(), clock.clone(), plugins.clone(), delivery.clone()));

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
+use provost_scim::discovery::BulkFacts;
 use provost_scim::{Leniency, Schemas};
 use serde::Deserialize;
 
@@ -31,6 +32,8 @@ pub struct Config {
     pub admin: Admin,
     /// How the protocol is spoken.
     pub scim: Scim,
+    /// How much one bulk request may hold.
+    pub bulk: Bulk,
     /// Where data is kept.
     pub store: StoreSection,
     /// How persistent deliveries are.
@@ -80,6 +83,31 @@ pub struct Scim {
     pub schemas: Vec<PathBuf>,
     /// Files with resource types, or directories of them, relative to this configuration.
     pub resource_types: Vec<PathBuf>,
+}
+
+/// `[bulk]`
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Bulk {
+    /// How many operations a bulk request may hold; 0 switches bulk requests off.
+    pub operations_max: u64,
+    /// How large a bulk request may be, in bytes.
+    pub payload_bytes_max: usize,
+}
+
+impl Default for Bulk {
+    fn default() -> Self {
+        Self { operations_max: limits::BULK_OPERATIONS_MAX, payload_bytes_max: limits::BULK_PAYLOAD_BYTES_MAX }
+    }
+}
+
+impl Bulk {
+    /// The bounds as they are published, unless bulk requests are off.
+    pub fn facts(self) -> Option<BulkFacts> {
+        let Self { operations_max, payload_bytes_max } = self;
+        (operations_max > 0)
+            .then_some(BulkFacts { max_operations: operations_max, max_payload_bytes: payload_bytes_max as u64 })
+    }
 }
 
 /// `[admin]`
@@ -329,6 +357,12 @@ impl Config {
         }
         if self.server.body_bytes_max == 0 {
             return senseless("server.body_bytes_max", "expected at least 1");
+        }
+        if self.bulk.payload_bytes_max == 0 {
+            return senseless(
+                "bulk.payload_bytes_max",
+                "expected at least 1; `bulk.operations_max = 0` switches bulk off",
+            );
         }
         if self.server.page_resources_max == 0 {
             return senseless("server.page_resources_max", "expected at least 1");

@@ -4,6 +4,16 @@
 /// How large a request body may be, in bytes, unless the configuration says less or more.
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
 
+/// How many operations a bulk request may hold, unless the configuration says less or more.
+pub const BULK_OPERATIONS_MAX: u64 = 1_000;
+
+/// How large a bulk request may be, in bytes, unless the configuration says less or more: room for
+/// as many operations of 4 KiB each.
+pub const BULK_PAYLOAD_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// How much of a plugin's words stands in one operation of a bulk answer, in bytes; the rest is cut.
+pub const BULK_DETAIL_BYTES_MAX: usize = 4 * 1024;
+
 /// How many resources one page holds at most.
 pub const PAGE_RESOURCES_MAX: usize = 200;
 

@@ -6,6 +6,7 @@
 //! A [`Draft`] is anyone's proposal. Only [`validate`] makes a [`Resource`], and only a
 //! [`Resource`] is ever stored.
 
+pub mod bulk;
 pub mod changes;
 pub mod check;
 pub mod compare;

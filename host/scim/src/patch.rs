@@ -176,7 +176,7 @@ fn read_operation(operation: Value, leniency: &Leniency) -> Result<Operation, In
 }
 
 /// Takes a member out of an object. Letter case does not matter.
-fn take(object: &mut Map<String, Value>, name: &str) -> Result<Option<Value>, Invalid> {
+pub(crate) fn take(object: &mut Map<String, Value>, name: &str) -> Result<Option<Value>, Invalid> {
     let mut keys = object.keys().filter(|key| key.eq_ignore_ascii_case(name));
     match (keys.next().cloned(), keys.next()) {
         (Some(_), Some(_)) => Err(Invalid::syntax(format!("`{name}` is given twice"))),

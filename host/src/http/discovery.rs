@@ -22,7 +22,7 @@ pub async fn service_provider_config(State(api): State<Api>, parameters: Paramet
         max_results: max_results as u64,
         default_page_size: PAGE_RESOURCES_DEFAULT.min(max_results) as u64,
         documentation_uri: None,
-        bulk: None,
+        bulk: api.bulk,
     };
     Ok(Message(discovery::service_provider_config(&facts, &settings.base_url)))
 }

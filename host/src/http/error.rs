@@ -13,7 +13,7 @@ use tracing::{error, warn};
 use super::RequestId;
 use super::respond::body;
 use crate::hook::{Attribution, RefusalStatus, Trouble};
-use crate::pipeline::{ReadError, WriteError};
+use crate::pipeline::{OperationError, ReadError, WriteError};
 use crate::store::StoreError;
 
 /// How long a client should wait before it tries again what may work later, in seconds.
@@ -52,6 +52,23 @@ pub enum HttpError {
         /// The bound.
         bytes_max: usize,
     },
+    /// A bulk request is too large (checklist S-18.13).
+    #[error("the request is larger than {bytes_max} bytes, the limit `maxPayloadSize`; nothing of it was done")]
+    BulkTooLarge {
+        /// The bound.
+        bytes_max: usize,
+    },
+    /// A bulk request holds too many operations (checklist S-18.13).
+    #[error(
+        "the request holds more than {operations_max} operations, the limit `maxOperations`; nothing of it was done"
+    )]
+    BulkTooMany {
+        /// The bound.
+        operations_max: u64,
+    },
+    /// Bulk requests are switched off (checklist S-1.7).
+    #[error("bulk requests are switched off here")]
+    NoBulk,
     /// The body did not come in time.
     #[error("the body did not arrive in time")]
     BodyTooSlow,
@@ -67,6 +84,12 @@ pub enum HttpError {
     /// A write failed.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// One operation of a bulk request failed.
+    #[error(transparent)]
+    Operation(#[from] OperationError),
+    /// Reading the request broke off: a defect of ours.
+    #[error("reading the request broke off")]
+    BrokeOff,
     /// The store failed outside the pipeline.
     #[error("the store could not answer")]
     Store(#[source] StoreError),
@@ -132,6 +155,18 @@ impl Wire {
         self.headers.push((name, HeaderValue::from_static(value)));
         self
     }
+
+    fn finish(self, request_id: &RequestId) -> (StatusCode, ErrorBody, Vec<(HeaderName, HeaderValue)>) {
+        let Self { status, scim_type, detail, by, headers } = self;
+        let diagnostics = Diagnostics {
+            plugin: by.as_ref().map(|by| by.plugin.to_string()),
+            version: by.as_ref().map(|by| by.version.clone()),
+            request_id: Some(request_id.0.to_string()),
+        };
+        let shown = by.is_some() || status.is_server_error();
+        let diagnostics = shown.then_some(diagnostics);
+        (status, ErrorBody { status: status.as_u16(), scim_type, detail, diagnostics }, headers)
+    }
 }
 
 fn wire(error: &HttpError) -> Wire {
@@ -146,13 +181,29 @@ fn wire(error: &HttpError) -> Wire {
         HttpError::NoSuchEndpoint | HttpError::NoSuchResource { .. } => Wire::new(StatusCode::NOT_FOUND, error),
         HttpError::NoSuchMethod { .. } => Wire::new(StatusCode::METHOD_NOT_ALLOWED, error),
         HttpError::MediaType => Wire::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error),
-        HttpError::BodyTooLarge { .. } => Wire::new(StatusCode::PAYLOAD_TOO_LARGE, error),
+        HttpError::BodyTooLarge { .. } | HttpError::BulkTooLarge { .. } | HttpError::BulkTooMany { .. } => {
+            Wire::new(StatusCode::PAYLOAD_TOO_LARGE, error)
+        }
+        HttpError::NoBulk => Wire::new(StatusCode::NOT_IMPLEMENTED, error),
         HttpError::BodyTooSlow => Wire::new(StatusCode::REQUEST_TIMEOUT, error),
         HttpError::FilteredDiscovery => Wire::new(StatusCode::FORBIDDEN, error),
         HttpError::Invalid(invalid) => Wire::invalid(invalid),
         HttpError::Read(error) => read(error),
         HttpError::Write(error) => write(error),
-        HttpError::Store(_) => Wire::internal(),
+        HttpError::Operation(error) => operation(error),
+        HttpError::BrokeOff | HttpError::Store(_) => Wire::internal(),
+    }
+}
+
+fn operation(error: &OperationError) -> Wire {
+    match error {
+        OperationError::NoSuchEndpoint => Wire::new(StatusCode::NOT_FOUND, error),
+        OperationError::Write(error) => write(error),
+        OperationError::Knot => Wire::new(StatusCode::CONFLICT, error),
+        OperationError::Stranded { why } => {
+            let wire = operation(why);
+            Wire { detail: format!("{error}: {}", wire.detail), ..wire }
+        }
     }
 }
 
@@ -220,33 +271,31 @@ impl Pending {
     /// The error as SCIM words it, with the request's id where a plugin is involved.
     pub(super) fn finish(&self, request_id: &RequestId, response: Response) -> Response {
         let wire = wire(&self.0);
-        self.log(wire.status, request_id);
-        let diagnostics = Diagnostics {
-            plugin: wire.by.as_ref().map(|by| by.plugin.to_string()),
-            version: wire.by.as_ref().map(|by| by.version.clone()),
-            request_id: Some(request_id.0.to_string()),
-        };
-        let shown = wire.by.is_some() || wire.status.is_server_error();
-        let error = ErrorBody {
-            status: wire.status.as_u16(),
-            scim_type: wire.scim_type,
-            detail: wire.detail,
-            diagnostics: shown.then_some(diagnostics),
-        };
-        let mut finished = body(wire.status, &error.into_body());
-        finished.headers_mut().extend(wire.headers);
+        self.0.log(wire.status, request_id);
+        let (status, error, headers) = wire.finish(request_id);
+        let mut finished = body(status, &error.into_body());
+        finished.headers_mut().extend(headers);
         if let Some(allow) = response.headers().get(header::ALLOW) {
             finished.headers_mut().insert(header::ALLOW, allow.clone());
         }
         finished
     }
+}
+
+impl HttpError {
+    /// The error as SCIM words it, for a place inside of an answer.
+    pub(super) fn told(&self, request_id: &RequestId) -> ErrorBody {
+        let wire = wire(self);
+        self.log(wire.status, request_id);
+        wire.finish(request_id).1
+    }
 
     fn log(&self, status: StatusCode, request_id: &RequestId) {
         let request_id = &request_id.0;
         if status == StatusCode::SERVICE_UNAVAILABLE {
-            warn!(request.id = %request_id, reason = %chain(&self.0), "request {request_id} was put off");
-        } else if status.is_server_error() {
-            error!(request.id = %request_id, reason = %chain(&self.0), "request {request_id} failed");
+            warn!(request.id = %request_id, reason = %chain(self), "request {request_id} was put off");
+        } else if status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED {
+            error!(request.id = %request_id, reason = %chain(self), "request {request_id} failed");
         }
     }
 }

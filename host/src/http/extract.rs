@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::to_bytes;
+use axum::body::{Bytes, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, RawQuery, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
@@ -180,24 +180,32 @@ impl FromRequest<Api> for ScimBody {
     type Rejection = HttpError;
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, HttpError> {
-        media_type(request.headers())?;
         let bytes_max = api.body_bytes_max;
-        let too_large = HttpError::BodyTooLarge { bytes_max };
-        let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
-        if declared.is_some_and(|bytes: usize| bytes > bytes_max) {
-            return Err(too_large);
-        }
-        let read = to_bytes(request.into_body(), bytes_max);
-        let read = tokio::time::timeout(Duration::from_secs(BODY_SECONDS_MAX), read).await;
-        let bytes = read.map_err(|_| HttpError::BodyTooSlow)?.map_err(|error| {
-            // axum wraps the bound's error; anything else means that the client went away.
-            match std::error::Error::source(&error).is_some_and(|e| e.to_string().contains("length limit")) {
-                true => too_large,
-                false => HttpError::Invalid(Invalid::syntax("the request body ended early")),
-            }
-        })?;
+        let bytes = read_body(request, bytes_max, || HttpError::BodyTooLarge { bytes_max }).await?;
         Ok(Self(message::parse(&bytes)?))
     }
+}
+
+/// Reads a JSON body of bounded size.
+pub(super) async fn read_body(
+    request: Request,
+    bytes_max: usize,
+    too_large: impl Fn() -> HttpError,
+) -> Result<Bytes, HttpError> {
+    media_type(request.headers())?;
+    let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
+    if declared.is_some_and(|bytes: usize| bytes > bytes_max) {
+        return Err(too_large());
+    }
+    let read = to_bytes(request.into_body(), bytes_max);
+    let read = tokio::time::timeout(Duration::from_secs(BODY_SECONDS_MAX), read).await;
+    read.map_err(|_| HttpError::BodyTooSlow)?.map_err(|error| {
+        // axum wraps the bound's error; anything else means that the client went away.
+        match std::error::Error::source(&error).is_some_and(|e| e.to_string().contains("length limit")) {
+            true => too_large(),
+            false => HttpError::Invalid(Invalid::syntax("the request body ended early")),
+        }
+    })
 }
 
 /// `application/scim+json` or `application/json`, parameters ignored; none counts as SCIM (checklist S-2.2).

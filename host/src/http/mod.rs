@@ -5,6 +5,7 @@
 //! Every answer that is an error carries a SCIM error body, the router's and the body parser's
 //! included (RFC 7644 section 3.12).
 
+mod bulk;
 mod discovery;
 mod error;
 mod extract;
@@ -18,8 +19,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::Extension;
 use axum::middleware;
-use axum::routing::get;
+use axum::routing::{get, post};
 use provost_scim::Leniency;
+use provost_scim::discovery::BulkFacts;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::clock::Clock;
@@ -43,6 +45,8 @@ pub struct Api {
     pub base_path: Arc<str>,
     /// How large a request body may be, in bytes.
     pub body_bytes_max: usize,
+    /// The bounds of bulk requests, if there are any.
+    pub bulk: Option<BulkFacts>,
     /// Whether all is well, for `/health`.
     pub health: Arc<dyn Fn() -> Health + Send + Sync>,
 }
@@ -67,7 +71,8 @@ pub fn router(api: Api) -> Router {
         .route("/ResourceTypes", get(discovery::resource_types))
         .route("/ResourceTypes/{name}", get(discovery::resource_type))
         .route("/Schemas", get(discovery::schemas))
-        .route("/Schemas/{urn}", get(discovery::schema));
+        .route("/Schemas/{urn}", get(discovery::schema))
+        .route("/Bulk", post(bulk::bulk));
     for resource_type in &api.pipeline.schemas().resource_types {
         let (path, many) = (&resource_type.endpoint, get(resources::list).post(resources::create));
         let one = get(resources::read).put(resources::replace).patch(resources::patch).delete(resources::delete);

@@ -8,7 +8,9 @@
 //! inside a store transaction: a slow plugin costs its own caller time, and at worst those who
 //! wait to write the very same resource.
 
+mod bulk;
 mod crowd;
+mod disk;
 mod error;
 mod membership;
 mod read;
@@ -21,6 +23,7 @@ use std::sync::Arc;
 
 use provost_scim::{Attributes, Leniency, Schemas};
 
+pub use bulk::{Done, OperationError, Outcome};
 pub use crowd::{Crowd, Held, Holding, Page};
 pub use error::{ReadError, WriteError};
 pub use read::{Listed, Search};
@@ -28,16 +31,19 @@ pub use write::{At, Precondition};
 
 use crate::hook::Hooks;
 use crate::store::Store;
+use disk::Disk;
 use turn::Turns;
 
-/// The way in for every door: HTTP, the admin API, the command line, the demo.
+/// The way in for every door: HTTP, the admin API, the command line, the demo. Clones share it all.
+#[derive(Clone)]
 pub struct Pipeline {
     store: Arc<Store>,
     hooks: Arc<dyn Hooks>,
     schemas: Arc<Schemas>,
     settings: Settings,
-    turns: Turns,
+    turns: Arc<Turns>,
     members_held: Arc<Held>,
+    disk: Disk,
 }
 
 /// What the operator decides about reads and writes.
@@ -71,7 +77,8 @@ impl Pipeline {
     /// A pipeline over this store, these plugins and these schemas.
     pub fn new(store: Arc<Store>, hooks: Arc<dyn Hooks>, schemas: Arc<Schemas>, settings: Settings) -> Self {
         store.reached_at(&settings.base_url);
-        Self { store, hooks, schemas, settings, turns: Turns::default(), members_held: Arc::default() }
+        let (turns, members_held, disk) = (Arc::default(), Arc::default(), Disk::default());
+        Self { store, hooks, schemas, settings, turns, members_held, disk }
     }
 
     /// How many members of large groups are held in memory for answers on their way.

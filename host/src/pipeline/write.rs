@@ -225,7 +225,7 @@ impl Pipeline {
         match &reviewed.change.current {
             Some(current) if unchanged(current, &resource, &reviewed.change.membership) => {
                 // Somebody may have made this very change a moment ago: it is acknowledged here too.
-                self.store.barrier().await?;
+                self.disk.barrier(&self.store).await?;
                 Ok(current.clone())
             }
             _ => {
@@ -254,8 +254,7 @@ impl Pipeline {
             group_observers,
             changed_by,
         };
-        self.store.commit(write).await?;
-        Ok(())
+        Ok(self.disk.commit(&self.store, write).await?)
     }
 
     /// Who hears of the groups that a deleted resource leaves: for them it is a patch of their members.

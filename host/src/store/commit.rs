@@ -9,16 +9,19 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
 
+use futures::FutureExt;
 use provost_scim::{Resource, Stamp};
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::engine::{Batch, BatchError, Expect, Key, Space, Value};
+use super::engine::{Applied, Batch, BatchError, Committed, Durable, EngineError, Expect, Key, Space, Value};
 use super::ground::{Ground, Group, Once, Outgoing, State};
 use super::keys::Direction;
 use super::outbox::OutboxKey;
 use super::records::{JournalRecord, MemberId, OutboxRecord, StateRecord, Superseded};
+use super::sequence::Taken;
 use super::write::{CommitError, Stored, Write};
-use super::{Store, StoreError, keys, millis, records};
+use super::{Store, keys, millis, records};
 use crate::context::Realm;
 use crate::hook::{Cause, Message, Operation, PluginName, StagedMessage, Work};
 use crate::limits::{OUTBOX_MESSAGES_MAX, STATE_ENTRIES_MAX};
@@ -33,18 +36,33 @@ impl Store {
     /// [`CommitError::Clash`]: what the write was decided on has changed; decide again. When the
     /// caller goes away in the middle, the write happens whole or not at all.
     pub async fn commit(&self, write: Write) -> Result<Stored, CommitError> {
+        let (stored, durable) = self.apply(write).await?;
+        durable.await?;
+        Ok(stored)
+    }
+
+    /// Applies one write whole. Returns once reads see it, with its way to the disk: nobody may be
+    /// told that it happened before that, or a later [`Store::barrier`], has ended well.
+    ///
+    /// # Errors
+    /// As [`Store::commit`], as far as it is known before the write is on disk.
+    pub async fn apply(&self, write: Write) -> Result<(Stored, Durable), CommitError> {
         write.subject()?;
         for _ in 0..LOOKS_MAX {
             let ground = self.look(&write).await?;
-            if let Some(stored) = self.try_commit(&write, &ground).await? {
-                return Ok(stored);
+            if let Some(applied) = self.try_apply(&write, &ground).await? {
+                return Ok(applied);
             }
         }
         Err(CommitError::Clash)
     }
 
     /// One attempt. Nothing comes back when only bookkeeping moved.
-    pub(super) async fn try_commit(&self, write: &Write, ground: &Ground) -> Result<Option<Stored>, CommitError> {
+    pub(super) async fn try_apply(
+        &self,
+        write: &Write,
+        ground: &Ground,
+    ) -> Result<Option<(Stored, Durable)>, CommitError> {
         let taken = self.sequences.take(1 + ground.groups.len() as u64);
         let sequence = taken.first();
         let plan = match self.plan(write, ground, sequence) {
@@ -55,20 +73,10 @@ impl Store {
             }
         };
         let Assembly { batch, meanings, counts } = plan;
-        let engine = self.engine.clone();
-        // A task of its own: the numbers stay taken until the batch's fate is known, even if
-        // whoever asked has gone.
-        let fate = tokio::spawn(async move {
-            let fate = engine.commit(batch).await;
-            if !matches!(fate, Err(BatchError::Failed(_))) {
-                taken.settle();
-            }
-            fate
-        });
-        match fate.await.map_err(|_| StoreError::unavailable("a commit broke off"))? {
-            Ok(done) => {
-                self.keys_written.fetch_add(done.keys_written as u64, Ordering::Relaxed);
-                Ok(Some(Stored { sequence, members: ground.members_after(), keys_written: done.keys_written }))
+        match self.hand_over(batch, taken).await {
+            Ok(Applied { committed: Committed { keys_written }, durable }) => {
+                self.keys_written.fetch_add(keys_written as u64, Ordering::Relaxed);
+                Ok(Some((Stored { sequence, members: ground.members_after(), keys_written }, durable)))
             }
             Err(BatchError::Failed(error)) => Err(error.into()),
             Err(BatchError::Over(index)) => {
@@ -80,6 +88,34 @@ impl Store {
                 Some(Meaning::Decision) | None => Err(CommitError::Clash),
             },
         }
+    }
+
+    /// Gives the batch to the engine, in a task of its own: its numbers stay taken until it is
+    /// durable or known to have left nothing, even if whoever asked has gone.
+    async fn hand_over(&self, batch: Batch, taken: Taken) -> Result<Applied, BatchError> {
+        let engine = self.engine.clone();
+        let (tell, told) = oneshot::channel();
+        tokio::spawn(async move {
+            // Whoever is told may have gone; nobody else cares.
+            match engine.apply(batch).await {
+                Ok(Applied { committed, durable }) => {
+                    let (tell_end, end) = oneshot::channel();
+                    let end = async { end.await.unwrap_or_else(|_| Err(broke_off())) };
+                    drop(tell.send(Ok(Applied { committed, durable: end.boxed() })));
+                    let flushed = durable.await;
+                    if flushed.is_ok() {
+                        taken.settle();
+                    }
+                    drop(tell_end.send(flushed));
+                }
+                Err(failed @ BatchError::Failed(_)) => drop(tell.send(Err(failed))),
+                Err(refused @ (BatchError::Clash(_) | BatchError::Over(_))) => {
+                    taken.settle();
+                    drop(tell.send(Err(refused)));
+                }
+            }
+        });
+        told.await.unwrap_or_else(|_| Err(broke_off().into()))
     }
 
     /// Builds the batch.
@@ -238,6 +274,10 @@ impl Store {
             rows.observation(plan, observer);
         }
     }
+}
+
+fn broke_off() -> EngineError {
+    EngineError::Stopped { reason: "a commit broke off".to_owned() }
 }
 
 /// What a failed expectation says.

@@ -39,7 +39,8 @@ macro_rules! conformance {
             a_large_batch_is_applied_whole,
             reads_are_counted_by_key,
             a_closed_engine_refuses,
-            a_commit_nobody_waits_for_is_whole_or_absent
+            a_commit_nobody_waits_for_is_whole_or_absent,
+            what_is_applied_is_read_at_once_and_durable_with_what_follows
         );
 
         #[test]
@@ -320,6 +321,26 @@ pub async fn a_closed_engine_refuses(open: Open, dir: &Path) {
     assert!(matches!(engine.commit(batch).await, Err(BatchError::Failed(EngineError::Stopped { .. }))));
     let read = engine.get(vec![(Space::State, b"a".to_vec())]).await;
     assert!(matches!(read, Err(EngineError::Stopped { .. })), "{read:?}");
+}
+
+pub async fn what_is_applied_is_read_at_once_and_durable_with_what_follows(open: Open, dir: &Path) {
+    let engine = open(dir);
+    for n in 0..50_u8 {
+        let mut batch = Batch::default();
+        // Each stands on the one before, of which nobody knows yet whether it is on disk.
+        batch.expect.push(is(&[n], (n > 0).then_some(b"1")));
+        put(&mut batch, &[n + 1], b"1");
+        drop(engine.apply(batch).await.unwrap().durable);
+        assert!(get(&*engine, &[n + 1]).await.is_some());
+    }
+    let refused = engine.commit(Batch { expect: vec![is(b"absent", Some(b"1"))], ..Batch::default() }).await;
+    clashes(refused, 0);
+    // Waits for all of them.
+    engine.apply(Batch::default()).await.unwrap().durable.await.unwrap();
+    engine.close().await;
+    drop(engine);
+
+    assert_eq!(all(&*open(dir), Space::State).await.len(), 50);
 }
 
 pub async fn a_commit_nobody_waits_for_is_whole_or_absent(open: Open, dir: &Path) {

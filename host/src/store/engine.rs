@@ -245,6 +245,18 @@ pub struct Committed {
     pub keys_written: usize,
 }
 
+/// A batch that reads see, and that is perhaps not on disk yet.
+pub struct Applied {
+    /// What the batch did.
+    pub committed: Committed,
+    /// Ends once the batch, and every batch applied before it, is on disk. Nobody has to wait for
+    /// it: what was applied becomes durable anyway.
+    pub durable: Durable,
+}
+
+/// The end of a batch's way to the disk.
+pub type Durable = BoxFuture<'static, Result<(), EngineError>>;
+
 /// Why an engine gave no answer.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum EngineError {
@@ -314,11 +326,23 @@ pub trait Engine: Send + Sync + 'static {
         .boxed()
     }
 
-    /// Applies the batch if all it expects holds, and returns once it is durable. Expectations are
-    /// looked at in order, counts after them.
+    /// Applies the batch if all it expects holds, and returns once reads see it, which may be before
+    /// it is durable. Expectations are looked at in order, counts after them.
     ///
     /// If the future is dropped, the batch may still be applied: whole or not at all.
-    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<Committed, BatchError>>;
+    fn apply(&self, batch: Batch) -> BoxFuture<'_, Result<Applied, BatchError>>;
+
+    /// Applies the batch, and returns once it is durable.
+    ///
+    /// If the future is dropped, the batch may still be applied: whole or not at all.
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<Committed, BatchError>> {
+        async move {
+            let Applied { committed, durable } = self.apply(batch).await?;
+            durable.await?;
+            Ok(committed)
+        }
+        .boxed()
+    }
 
     /// The read counters.
     fn reads(&self) -> &Reads;

@@ -2,7 +2,8 @@
 //!
 //! A change is a [`Write`], a finished value: nothing here decides anything. Committing it changes
 //! the resource, the keys by which it is found, its memberships, its history, the journal, the
-//! outbox and the plugins' state in one batch, and returns once that is on disk. What it stood on
+//! outbox and the plugins' state in one batch, and returns once that is on disk; `apply` returns
+//! earlier, for whoever waits for the disk once after many changes. What it stood on
 //! (the resource's version, that a value was free, that a member exists) is expected by the batch
 //! itself, so two writers can never both be right about the same thing.
 //!
@@ -61,7 +62,7 @@ pub use ancestry::{Ancestry, Lineage};
 pub use build::{IndexState, IndexStatus};
 pub use catalog::{Index, IndexError};
 pub use check::{Finding, Misfit, Report};
-pub use engine::{Engine, EngineError, Space};
+pub use engine::{Durable, Engine, EngineError, Space};
 pub use outbox::{OutboxCounts, OutboxKey, OutboxRow};
 pub use prune::Pruned;
 pub use query::{FindError, Page, Query};

@@ -2,8 +2,8 @@
 //!
 //! One thread writes: it takes batches from a queue, looks at what each expects, and applies it
 //! as one sled transaction over finished values. Another thread flushes: every batch applied
-//! before a flush began shares its end, and only then is it acknowledged. So sixteen writers pay
-//! for one sync between them.
+//! before a flush began shares its end, and only then is it durable. So sixteen writers, or a
+//! thousand operations of one request, pay for one sync between them.
 //!
 //! Three things are never done. `flush_async` is not called: in 0.34.7 its jobs fill the pool
 //! that must write the buffers they wait for, and everybody hangs. The periodic flush is off,
@@ -28,7 +28,7 @@ use tracing::error;
 
 use super::OpenError;
 use super::engine::{
-    Batch, BatchError, Committed, Engine, EngineError, Entries, Expect, Key, KeyRange, Reads, Scan, Space, Value,
+    Applied, Batch, BatchError, Committed, Engine, EngineError, Entries, Expect, Key, KeyRange, Reads, Scan, Space, Value,
     count_of,
 };
 
@@ -76,17 +76,14 @@ struct Shared {
     flush_fails: std::sync::atomic::AtomicBool,
 }
 
-/// A batch, and who waits for it.
+/// A batch, and who waits until it is applied.
 struct Job {
     batch: Batch,
-    answer: oneshot::Sender<Result<Committed, BatchError>>,
+    answer: oneshot::Sender<Result<Applied, BatchError>>,
 }
 
-/// A batch that is applied and not yet durable.
-struct Applied {
-    committed: Committed,
-    answer: oneshot::Sender<Result<Committed, BatchError>>,
-}
+/// Who waits until a batch that is applied is durable.
+type Unflushed = oneshot::Sender<Result<(), EngineError>>;
 
 impl SledEngine {
     /// Opens the database in this data directory, or makes it.
@@ -97,11 +94,11 @@ impl SledEngine {
         let open = Arc::new(open(dir, cache_bytes)?);
         let shared = Arc::new(Shared::default());
         let (queue, jobs) = mpsc::channel(QUEUE_BATCHES_MAX);
-        let (applied, to_flush) = blocking::channel();
+        let (unflushed, to_flush) = blocking::channel();
         let writer = Worker { open: open.clone(), shared: shared.clone() };
         let flusher = Worker { open: open.clone(), shared: shared.clone() };
         let threads = vec![
-            start(dir, "store-write", move || writer.write(jobs, &applied))?,
+            start(dir, "store-write", move || writer.write(jobs, &unflushed))?,
             start(dir, "store-flush", move || flusher.flush(&to_flush))?,
         ];
         Ok(Self { open: RwLock::new(Some(open)), queue: Mutex::new(Some(queue)), threads: Mutex::new(threads), shared })
@@ -174,7 +171,7 @@ impl Engine for SledEngine {
         self.read(move |open, reads| scans.iter().map(|scan| open.walk(scan, reads)).collect())
     }
 
-    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<Committed, BatchError>> {
+    fn apply(&self, batch: Batch) -> BoxFuture<'_, Result<Applied, BatchError>> {
         async move {
             let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let queue = queue.ok_or_else(closed)?;
@@ -183,7 +180,7 @@ impl Engine for SledEngine {
             // A clone of the queue that outlives this call would keep the writing thread from ending.
             drop(queue);
             sent.map_err(|_| stopped("its writing thread has ended"))?;
-            answered.await.unwrap_or_else(|_| Err(stopped("its flushing thread has ended").into()))
+            answered.await.unwrap_or_else(|_| Err(stopped("its writing thread has ended").into()))
         }
         .boxed()
     }
@@ -244,32 +241,34 @@ struct Worker {
 }
 
 impl Worker {
-    fn write(self, mut jobs: mpsc::Receiver<Job>, applied: &blocking::Sender<Applied>) {
+    fn write(self, mut jobs: mpsc::Receiver<Job>, unflushed: &blocking::Sender<Unflushed>) {
         while let Some(Job { batch, answer }) = jobs.blocking_recv() {
             let outcome = match self.shared.failed.get() {
                 Some(reason) => Err(stopped(reason).into()),
                 None => catch_unwind(AssertUnwindSafe(|| self.apply(&batch)))
                     .unwrap_or_else(|_| Err(self.fail("applying a batch panicked").into())),
             };
-            match outcome {
+            let applied = outcome.map(|committed| {
+                let (flushed, durable) = oneshot::channel();
                 // The receiver ends only after this thread has.
-                Ok(committed) => drop(applied.send(Applied { committed, answer })),
-                // Whoever asked may have gone; nobody else cares.
-                Err(error) => drop(answer.send(Err(error))),
-            }
+                drop(unflushed.send(flushed));
+                let durable = async { durable.await.unwrap_or_else(|_| Err(stopped("its flushing thread has ended"))) };
+                Applied { committed, durable: durable.boxed() }
+            });
+            // Whoever asked may have gone; nobody else cares.
+            drop(answer.send(applied));
         }
     }
 
-    fn flush(self, applied: &blocking::Receiver<Applied>) {
-        while let Ok(first) = applied.recv() {
-            let together: Vec<Applied> = std::iter::once(first).chain(applied.try_iter()).collect();
+    fn flush(self, unflushed: &blocking::Receiver<Unflushed>) {
+        while let Ok(first) = unflushed.recv() {
+            let together: Vec<Unflushed> = std::iter::once(first).chain(unflushed.try_iter()).collect();
             let flushed = match self.shared.failed.get() {
                 Some(reason) => Err(stopped(reason)),
                 None => self.flush_once(),
             };
-            for Applied { committed, answer } in together {
-                let outcome = flushed.clone().map(|()| committed).map_err(BatchError::from);
-                drop(answer.send(outcome));
+            for waiting in together {
+                drop(waiting.send(flushed.clone()));
             }
         }
     }
@@ -457,6 +456,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_was_applied_before_a_failed_flush_never_becomes_durable() {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = SledEngine::open(dir.path(), 1 << 20).unwrap();
+
+        engine.break_flush();
+        let applied = engine.apply(write(1)).await.unwrap();
+
+        assert!(matches!(applied.durable.await, Err(EngineError::Stopped { .. })));
+        let barrier = engine.commit(Batch::default()).await;
+        assert!(matches!(barrier, Err(BatchError::Failed(EngineError::Stopped { .. }))), "{barrier:?}");
+    }
+
+    #[tokio::test]
     async fn after_a_failed_flush_nothing_is_acknowledged() {
         let dir = tempfile::tempdir().unwrap();
         let engine = SledEngine::open(dir.path(), 1 << 20).unwrap();
@@ -464,6 +476,8 @@ mod tests {
 
         engine.break_flush();
         let failed = engine.commit(write(2)).await;
+        let applied = engine.apply(Batch::default()).await.map(drop);
+        assert!(matches!(applied, Err(BatchError::Failed(EngineError::Stopped { .. }))), "{applied:?}");
         let barrier = engine.commit(Batch::default()).await;
         assert!(matches!(barrier, Err(BatchError::Failed(EngineError::Stopped { .. }))), "{barrier:?}");
         assert!(engine.has_stopped());

@@ -1,0 +1,123 @@
+//! Clients that go away: a job ends between two operations and never within one. With a scripted
+//! fake in the place of the plugins, which stops each operation until it is told to go on.
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use provost_scim::bulk::BulkRequest;
+use provost_scim::message::BULK_REQUEST;
+use provost_scim::{Leniency, Schemas};
+use serde_json::{Value, json};
+use tokio::sync::{Semaphore, mpsc};
+
+use super::*;
+use crate::context::{Actor, Realm, Scope};
+use crate::hook::{
+    Attribution, Change, Committed, Effects, Fault, Hooks, Message, OnFault, PluginName, Reviewer, Trouble, Verdict,
+};
+use crate::pipeline::Settings;
+use crate::store::{Store, StoreConfig};
+
+/// Tells of each review, and holds it until there is a permit.
+struct Gate {
+    reviews: mpsc::UnboundedSender<()>,
+    permits: Semaphore,
+}
+
+impl Hooks for Gate {
+    fn reviewers(&self, _: &Change) -> Vec<Reviewer> {
+        let attribution = Attribution { plugin: "gate".into(), version: String::new() };
+        vec![Reviewer { attribution, on_fault: OnFault::Refuse, may_write: Arc::new([]) }]
+    }
+
+    fn review<'a>(
+        &'a self,
+        _: &'a Reviewer,
+        _: &'a RequestContext,
+        _: &'a Change,
+    ) -> BoxFuture<'a, Result<(Verdict, Effects), Trouble>> {
+        async {
+            self.reviews.send(()).unwrap();
+            self.permits.acquire().await.unwrap().forget();
+            Ok((Verdict::Proceed, Effects::default()))
+        }
+        .boxed()
+    }
+
+    fn blame(&self, _: &Reviewer, _: &Fault) {}
+
+    fn observers(&self, _: &Change) -> Vec<PluginName> {
+        Vec::new()
+    }
+
+    fn observe<'a>(&'a self, _: &'a Message, _: &'a Committed, _: u32) -> BoxFuture<'a, Result<(), Trouble>> {
+        async { Ok(()) }.boxed()
+    }
+
+    fn deliver<'a>(&'a self, _: &'a Message, _: u32) -> BoxFuture<'a, Result<(), Trouble>> {
+        async { Ok(()) }.boxed()
+    }
+
+    fn send<'a>(&'a self, _: &'a Message, _: u32) -> BoxFuture<'a, Result<(), Trouble>> {
+        async { Ok(()) }.boxed()
+    }
+}
+
+/// The versions that the journal tells of, after the client of these operations went away while
+/// the first was reviewed.
+async fn journal_after_leaving(operations: Value) -> Vec<(String, u64)> {
+    let dir = tempfile::tempdir().unwrap();
+    let schemas = Arc::new(Schemas::standard());
+    let store = Arc::new(Store::open(&StoreConfig::new(dir.path(), &schemas), schemas.clone()).await.unwrap());
+    let (reviews, mut told) = mpsc::unbounded_channel();
+    let gate = Arc::new(Gate { reviews, permits: Semaphore::new(0) });
+    let settings = Settings { base_url: String::new(), leniency: Leniency::default(), page_resources_max: 9 };
+    let pipeline = Pipeline::new(store.clone(), gate.clone(), schemas.clone(), settings);
+    let actor = Arc::new(Actor { subject: "hr".into(), client: None, scopes: vec![Scope::Write] });
+    let now = Timestamp::from_millisecond(1_700_000_000_000).unwrap();
+    let cx = RequestContext { request_id: "request-1".into(), realm: Realm::DEFAULT, actor, now };
+    let body = json!({ "schemas": [BULK_REQUEST], "Operations": operations });
+    let request = BulkRequest::parse(body, &schemas, 9, &Leniency::default()).unwrap();
+
+    let mut asked = Box::pin(pipeline.bulk(&cx, request));
+    assert!(futures::poll!(asked.as_mut()).is_pending());
+    told.recv().await.unwrap();
+    drop(asked);
+    gate.permits.add_permits(9);
+    // The job holds the plugins until it has ended; so do this function and the pipeline.
+    while Arc::strong_count(&gate) > 2 {
+        tokio::task::yield_now().await;
+    }
+
+    let journal = store.journal(Realm::DEFAULT, 0, 9).await.unwrap();
+    journal.into_iter().map(|entry| (entry.resource_type, entry.version)).collect()
+}
+
+#[tokio::test]
+async fn when_the_client_goes_away_the_operation_under_way_ends_and_no_other_begins() {
+    let user = |name: &str| {
+        let data = json!({ "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": name });
+        json!({ "method": "POST", "path": "/Users", "bulkId": name, "data": data })
+    };
+
+    let journal = journal_after_leaving(json!([user("ana"), user("ben")])).await;
+
+    assert_eq!(journal, [("User".to_owned(), 1)]);
+}
+
+#[tokio::test]
+async fn when_the_client_goes_away_a_circle_under_way_is_completed() {
+    let group = |name: &str, member: &str| {
+        let schemas = ["urn:ietf:params:scim:schemas:core:2.0:Group"];
+        let members = [json!({ "value": format!("bulkId:{member}") })];
+        let data = json!({ "schemas": schemas, "displayName": name, "members": members });
+        json!({ "method": "POST", "path": "/Groups", "bulkId": name, "data": data })
+    };
+
+    let journal = journal_after_leaving(json!([group("a", "b"), group("b", "a"), group("c", "a")])).await;
+
+    let of = |version| ("Group".to_owned(), version);
+    assert_eq!(journal, [of(1), of(1), of(2)]);
+}
