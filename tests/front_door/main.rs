@@ -5,13 +5,16 @@
 mod access;
 mod bad_input;
 mod commands;
+mod cursors;
 mod directory;
 mod forwarding;
 mod hostile;
 mod loading;
 mod membership;
 mod parallel;
+mod projecting;
 mod protocol;
+mod searching;
 mod shipped;
 mod transform;
 mod veto;

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::Extension;
 use axum::middleware;
-use axum::routing::get;
+use axum::routing::{get, post};
 use provost_scim::Leniency;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -66,7 +66,9 @@ pub fn router(api: Api) -> Router {
         .route("/ResourceTypes", get(discovery::resource_types))
         .route("/ResourceTypes/{name}", get(discovery::resource_type))
         .route("/Schemas", get(discovery::schemas))
-        .route("/Schemas/{urn}", get(discovery::schema));
+        .route("/Schemas/{urn}", get(discovery::schema))
+        .route("/.search", post(resources::search_all))
+        .route("/.search/", post(resources::search_all));
     for resource_type in &api.pipeline.schemas().resource_types {
         let (path, many) = (&resource_type.endpoint, get(resources::list).post(resources::create));
         let one = get(resources::read).put(resources::replace).patch(resources::patch).delete(resources::delete);
@@ -74,12 +76,16 @@ pub fn router(api: Api) -> Router {
             .route(path, many.clone())
             // Some clients send a slash before the query (checklist S-1.9).
             .route(&format!("{path}/"), many)
+            .route(&format!("{path}/.search"), post(resources::search))
+            .route(&format!("{path}/.search/"), post(resources::search))
             .route(&format!("{path}/{{id}}"), one)
             .layer(Extension(resource_type.clone()));
         scim = scim.merge(endpoint);
     }
     Router::new()
         .nest(&api.base_path, scim)
+        .route(&api.base_path, get(resources::list_all))
+        .route(&format!("{}/", api.base_path), get(resources::list_all))
         .route("/health", get(respond::health))
         .fallback(error::no_such_endpoint)
         .method_not_allowed_fallback(error::no_such_method)

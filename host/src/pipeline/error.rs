@@ -23,7 +23,8 @@ pub enum ReadError {
     Invalid(#[from] Invalid),
     /// The query would look at more resources than it may.
     #[error(
-        "this query would look at more than {resources_max} resources; compare an indexed attribute, or narrow it with `and`"
+        "this query would look at more than {resources_max} resources; narrow it with `and`, page through it with \
+         `cursor` and without `sortBy`, or have the operator index an attribute that it compares"
     )]
     TooMany {
         /// The bound.

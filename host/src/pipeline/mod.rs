@@ -8,6 +8,7 @@
 //! inside a store transaction: a slow plugin costs its own caller time, and at worst those who
 //! wait to write the very same resource.
 
+mod cursor;
 mod error;
 mod membership;
 mod read;
@@ -21,11 +22,12 @@ use std::sync::Arc;
 use provost_scim::{Attributes, Leniency, Schemas};
 
 pub use error::{ReadError, WriteError};
-pub use read::{Listed, Search};
+pub use read::{Among, Listed};
 pub use write::{At, Precondition};
 
 use crate::hook::Hooks;
 use crate::store::Store;
+use cursor::Cursors;
 use turn::Turns;
 
 /// The way in for every door: HTTP, the admin API, the command line, the demo.
@@ -34,6 +36,7 @@ pub struct Pipeline {
     hooks: Arc<dyn Hooks>,
     schemas: Arc<Schemas>,
     settings: Settings,
+    cursors: Cursors,
     turns: Turns,
 }
 
@@ -47,6 +50,8 @@ pub struct Settings {
     pub leniency: Leniency,
     /// How many resources a page holds at most.
     pub page_resources_max: usize,
+    /// How long a cursor can be used, in seconds.
+    pub cursor_timeout_seconds: u64,
 }
 
 /// One resource as it is answered.
@@ -65,7 +70,8 @@ pub struct Answer {
 impl Pipeline {
     /// A pipeline over this store, these plugins and these schemas.
     pub fn new(store: Arc<Store>, hooks: Arc<dyn Hooks>, schemas: Arc<Schemas>, settings: Settings) -> Self {
-        Self { store, hooks, schemas, settings, turns: Turns::default() }
+        let cursors = Cursors::new(store.cursor_key());
+        Self { store, hooks, schemas, settings, cursors, turns: Turns::default() }
     }
 
     /// The schemas this pipeline speaks.

@@ -46,6 +46,7 @@ enum Fact {
     Outbox = 5,
     State = 6,
     Pruned = 7,
+    CursorKey = 8,
 }
 
 struct Builder(Key);
@@ -275,6 +276,11 @@ pub fn state_count_plugin(key: &[u8]) -> Option<PluginName> {
 /// Up to which sequence the journal was pruned.
 pub fn pruned(realm: Realm) -> Key {
     fact(realm, Fact::Pruned).0
+}
+
+/// The key that cursors are sealed with.
+pub fn cursor_key() -> Key {
+    fact(Realm::DEFAULT, Fact::CursorKey).0
 }
 
 fn fact(realm: Realm, fact: Fact) -> Builder {

@@ -11,6 +11,7 @@ mod projection;
 mod properties;
 mod replace;
 mod schemas;
+mod searches;
 mod text;
 mod validate;
 mod versions;
