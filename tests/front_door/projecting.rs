@@ -34,7 +34,7 @@ async fn shown(server: &TestServer, id: &str, name: &str, list: &str) -> Value {
     one
 }
 
-/// S-8.1, S-8.3 to S-8.9, S-8.11: golden test 17.
+/// S-8.1, S-8.3, S-8.4, S-8.5, S-8.6, S-8.7, S-8.8, S-8.9, S-8.11, L-Q4: golden test 17.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_verb_shows_what_was_asked_for() {
     let server = TestServer::plain().await;

@@ -54,7 +54,7 @@ async fn directory(server: &TestServer) -> (Vec<String>, Vec<String>) {
     (users, vec![staff, all])
 }
 
-/// S-14.1, S-14.2, S-1.3: the answer is the list's, under every `.search`, with and without a slash.
+/// S-14.1, S-14.2, S-1.3, L-F9: the answer is the list's, under every `.search`, with and without a slash.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_search_request_is_answered_as_the_list_is() {
     let server = TestServer::plain().await;
@@ -233,7 +233,7 @@ async fn a_query_at_the_root_is_sorted_with_the_types_mixed() {
     assert_eq!(sorted("id", "").await, ["Ana", "ben", "cleo", "Staff", "All"]);
 }
 
-/// S-11.1 to S-11.7: golden test 14.
+/// S-11.1, S-11.2, S-11.3, S-11.4, S-11.5, S-11.6, S-11.7: golden test 14.
 #[tokio::test(flavor = "multi_thread")]
 async fn lists_are_sorted_by_what_their_attribute_means() {
     let server = TestServer::plain().await;
@@ -264,7 +264,7 @@ async fn lists_are_sorted_by_what_their_attribute_means() {
     get(&server, "/Users", &[("sortBy", "id"), ("sortOrder", "sideways")]).await.scim_error(400, Some("invalidValue"));
 }
 
-/// S-12.1 to S-12.5, S-9.1, S-9.2: golden test 15.
+/// S-12.1, S-12.2, S-12.3, S-12.4, S-12.5, S-9.1, S-9.2: golden test 15.
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_by_index_have_their_counters_right() {
     let server = TestServer::plain().await;
@@ -371,7 +371,8 @@ async fn however_it_is_paged_a_list_is_the_same_list() {
     }
 }
 
-/// S-10.20 to S-10.37, as far as the stored resources are asked: golden tests 9 to 13.
+/// S-10.20, S-10.21, S-10.22, S-10.23, S-10.24, S-10.25, S-10.26, S-10.27, S-10.29, S-10.30, S-10.31,
+/// S-10.32, S-10.33, S-10.34, S-10.35, S-10.36, S-10.37: golden tests 9 to 13.
 #[tokio::test(flavor = "multi_thread")]
 async fn filters_mean_what_they_say_on_every_kind_of_attribute() {
     let server = TestServer::plain().await;
