@@ -136,6 +136,7 @@ impl App {
             base_url: base_url.clone(),
             leniency: config.scim.leniency,
             page_resources_max: config.server.page_resources_max,
+            cursor_timeout_seconds: config.server.cursor_timeout_seconds,
         };
         let pipeline = Arc::new(Pipeline::new(store.clone(), plugins.clone(), schemas, settings));
         let api = Api {

@@ -59,6 +59,8 @@ pub struct Server {
     pub body_bytes_max: usize,
     /// How many resources a page holds at most.
     pub page_resources_max: usize,
+    /// How long a cursor can be used, in seconds.
+    pub cursor_timeout_seconds: u64,
 }
 
 impl Default for Server {
@@ -69,6 +71,7 @@ impl Default for Server {
             public_url: None,
             body_bytes_max: limits::BODY_BYTES_MAX,
             page_resources_max: limits::PAGE_RESOURCES_MAX,
+            cursor_timeout_seconds: limits::CURSOR_SECONDS_DEFAULT,
         }
     }
 }
@@ -367,6 +370,9 @@ impl Config {
         if self.server.page_resources_max == 0 {
             return senseless("server.page_resources_max", "expected at least 1");
         }
+        if self.server.cursor_timeout_seconds == 0 {
+            return senseless("server.cursor_timeout_seconds", "expected at least 1");
+        }
         if self.delivery.attempts_max == 0 {
             return senseless("delivery.attempts_max", "expected at least 1");
         }
@@ -485,6 +491,13 @@ mod tests {
     fn the_budget_of_a_query_is_never_nothing() {
         assert!(wrong("[store]\nscan_resources_max = 0\n").contains("`store.scan_resources_max`"));
         assert_eq!(Config::load(None).unwrap().store.scan_resources_max, 1_000_000);
+    }
+
+    #[test]
+    fn cursors_live_for_a_second_at_least() {
+        let text = wrong("[server]\ncursor_timeout_seconds = 0\n");
+
+        assert!(text.contains("server.cursor_timeout_seconds") && text.contains("at least 1"), "{text}");
     }
 
     #[test]

@@ -20,6 +20,12 @@ pub const PAGE_RESOURCES_MAX: usize = 200;
 /// How many resources a page holds when the client does not say.
 pub const PAGE_RESOURCES_DEFAULT: usize = 100;
 
+/// How long a cursor can be used unless the configuration says less or more, in seconds.
+pub const CURSOR_SECONDS_DEFAULT: u64 = 3_600;
+
+/// How long a cursor may be, in bytes. The longest that is made here has less than half of it.
+pub const CURSOR_BYTES_MAX: usize = 2_048;
+
 /// How many resources, and memberships joined to them, a query may look at before it is refused as
 /// `tooMany`, unless the configuration says less or more.
 pub const SCAN_RESOURCES_MAX: usize = 1_000_000;

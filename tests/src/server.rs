@@ -23,6 +23,7 @@ pub struct TestServer {
     client: reqwest::Client,
     data: TempDir,
     config: String,
+    clock: Clock,
 }
 
 /// One answer.
@@ -99,9 +100,14 @@ pub fn share_compiled_guests(data: &Path) {
 impl TestServer {
     /// A server with these tables after the defaults of a test: any free port.
     pub async fn start(config: &str) -> Self {
+        Self::at(Clock::System, config).await
+    }
+
+    /// The same, with a clock of the test's own.
+    pub async fn at(clock: Clock, config: &str) -> Self {
         let data = TempDir::new().expect("a temporary directory");
         share_compiled_guests(data.path());
-        Self::on(data, config).await
+        Self::on(data, config, clock).await
     }
 
     /// A server with no plugins.
@@ -111,26 +117,26 @@ impl TestServer {
 
     /// A server on the data of one that was stopped.
     pub async fn again(data: TempDir, config: &str) -> Self {
-        Self::on(data, config).await
+        Self::on(data, config, Clock::System).await
     }
 
-    async fn on(data: TempDir, config: &str) -> Self {
+    async fn on(data: TempDir, config: &str, clock: Clock) -> Self {
         let file = data.path().join("provost.toml");
         let text = format!(
             "[server]\nlisten = \"127.0.0.1:0\"\n[delivery]\nbackoff_ms_min = 20\nbackoff_ms_max = 200\n{config}"
         );
         std::fs::write(&file, text).expect("the data directory is ours");
         let parsed = Config::load(Some(&file)).unwrap_or_else(|error| panic!("{error}"));
-        let app = App::start(&parsed, data.path(), Clock::System).await.unwrap_or_else(|error| panic!("{error}"));
+        let app = App::start(&parsed, data.path(), clock.clone()).await.unwrap_or_else(|error| panic!("{error}"));
         let token = std::fs::read_to_string(data.path().join(ADMIN_TOKEN_FILE)).expect("the first start writes it");
-        Self { app, token: token.trim().to_owned(), client: client(), data, config: config.to_owned() }
+        Self { app, token: token.trim().to_owned(), client: client(), data, config: config.to_owned(), clock }
     }
 
     /// Stops gracefully and starts again on the same data, with other tables if given.
     pub async fn restart(self, config: Option<&str>) -> Self {
         self.app.stop().await;
         drop(self.client);
-        Self::on(self.data, config.unwrap_or(&self.config)).await
+        Self::on(self.data, config.unwrap_or(&self.config), self.clock).await
     }
 
     /// Stops gracefully and hands over the data directory.
@@ -183,6 +189,15 @@ impl TestServer {
     /// A request with a SCIM body.
     pub fn with_body(&self, method: &str, path: &str, body: Value) -> reqwest::RequestBuilder {
         self.request(method, path).header("content-type", SCIM_JSON).body(body.to_string())
+    }
+
+    /// A new token with these scopes.
+    pub async fn new_token(&self, scopes: &[&str]) -> String {
+        let url = format!("http://{}/admin/tokens", self.app.admin_listens);
+        let body = json!({ "name": "test", "scopes": scopes });
+        let request = self.client.post(url).bearer_auth(&self.token).json(&body);
+        let answer = self.send(request).await.expect(201);
+        answer.body["token"].as_str().expect("the token is shown once").to_owned()
     }
 
     /// A request to the admin API.

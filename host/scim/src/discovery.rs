@@ -17,6 +17,8 @@ pub struct Facts {
     pub max_results: u64,
     /// How many a page holds when the request does not say.
     pub default_page_size: u64,
+    /// How many seconds a cursor can be used at least.
+    pub cursor_timeout: u64,
     /// Where a person can read more.
     pub documentation_uri: Option<String>,
     /// Bulk requests, if there are any.
@@ -51,11 +53,12 @@ pub fn service_provider_config(facts: &Facts, base: &str) -> Attributes {
             "primary": true,
         }],
         "pagination": {
-            "cursor": false,
+            "cursor": true,
             "index": true,
             "defaultPaginationMethod": "index",
             "defaultPageSize": facts.default_page_size,
             "maxPageSize": facts.max_results,
+            "cursorTimeout": facts.cursor_timeout,
         },
     }));
     if let Some(uri) = &facts.documentation_uri {

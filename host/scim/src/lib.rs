@@ -24,6 +24,7 @@ pub mod project;
 pub mod reference;
 pub mod resource;
 pub mod schema;
+pub mod search;
 pub mod standard;
 pub mod version;
 
@@ -34,6 +35,7 @@ pub use leniency::Leniency;
 pub use project::Projection;
 pub use resource::{Draft, Member, MembershipEdit, Resource, Stamp};
 pub use schema::{Attribute, AttributeType, Mutability, Place, ResourceType, Returned, Schema, Schemas, Uniqueness};
+pub use search::Search;
 
 /// A JSON object whose keys are attribute names in the schema's own spelling.
 pub type Attributes = serde_json::Map<String, serde_json::Value>;

@@ -138,10 +138,13 @@ impl<'de> Visitor<'de> for Node {
 /// One page of a list (RFC 7644 section 3.4.2). `itemsPerPage` is the number of resources here.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ListResponse {
-    /// How many resources there are on all pages together.
-    pub total_results: u64,
+    /// How many resources there are on all pages together; absent where counting them would cost
+    /// more than the page, which only pages by cursor allow (S-13.6).
+    pub total_results: Option<u64>,
     /// The place of the first resource of this page, from 1; absent where pages have none.
     pub start_index: Option<u64>,
+    /// Where the next page begins; absent on the last one (S-13.3), and where pages have an index.
+    pub next_cursor: Option<String>,
     /// The resources of this page, projected.
     pub resources: Vec<Attributes>,
 }
@@ -149,18 +152,24 @@ pub struct ListResponse {
 impl ListResponse {
     /// A list that is complete on its one page.
     pub fn whole(resources: Vec<Attributes>) -> Self {
-        Self { total_results: resources.len() as u64, start_index: Some(1), resources }
+        Self { total_results: Some(resources.len() as u64), start_index: Some(1), next_cursor: None, resources }
     }
 
-    /// The message. All counters are there, and `Resources` even if it is empty (S-9.1).
+    /// The message. All counters that pages of this kind have are there, and `Resources` even if
+    /// it is empty (S-9.1).
     pub fn into_body(self) -> Attributes {
         let mut body = Attributes::new();
         body.insert("schemas".into(), vec![LIST_RESPONSE].into());
-        body.insert("totalResults".into(), self.total_results.into());
+        if let Some(total_results) = self.total_results {
+            body.insert("totalResults".into(), total_results.into());
+        }
         if let Some(start_index) = self.start_index {
             body.insert("startIndex".into(), start_index.into());
         }
         body.insert("itemsPerPage".into(), self.resources.len().into());
+        if let Some(next_cursor) = self.next_cursor {
+            body.insert("nextCursor".into(), next_cursor.into());
+        }
         body.insert("Resources".into(), self.resources.into());
         body
     }

@@ -9,6 +9,7 @@
 //! behind the longest URN that the resource type really has (S-10.6).
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::error::shown;
 use crate::filter::parse::Parser;
@@ -195,6 +196,18 @@ impl Target {
             AttributeType::Binary => Err(refuse("is binary and has no order")),
             _ => Ok(target),
         }
+    }
+
+    /// Looks up `sortBy` in each of several types, in their order. A type that does not have the
+    /// attribute has no value to sort by (S-9.5); one that no type has is `invalidValue` (S-11.7).
+    pub fn for_sort_each(sort_by: &str, types: &[Arc<ResourceType>]) -> Result<Vec<Option<Self>>, Invalid> {
+        let has_it = |resource_type: &Arc<ResourceType>| resource_type.place(sort_by).is_some();
+        if !types.iter().any(has_it) {
+            let detail = format!("no resource type has an attribute {}", quoted(&sort_by));
+            return Err(Invalid::new(ScimType::InvalidValue, detail));
+        }
+        let target = |t: &Arc<ResourceType>| has_it(t).then(|| Self::for_sort(sort_by, t)).transpose();
+        types.iter().map(target).collect()
     }
 
     /// The target at a place. An extension's container counts as complex.

@@ -21,6 +21,7 @@ pub async fn service_provider_config(State(api): State<Api>, parameters: Paramet
     let facts = Facts {
         max_results: max_results as u64,
         default_page_size: PAGE_RESOURCES_DEFAULT.min(max_results) as u64,
+        cursor_timeout: settings.cursor_timeout_seconds,
         documentation_uri: None,
         bulk: api.bulk,
     };

@@ -126,7 +126,10 @@ impl Wire {
             | ScimType::InvalidPath
             | ScimType::NoTarget
             | ScimType::InvalidValue
-            | ScimType::InvalidVers => StatusCode::BAD_REQUEST,
+            | ScimType::InvalidVers
+            | ScimType::InvalidCursor
+            | ScimType::ExpiredCursor
+            | ScimType::InvalidCount => StatusCode::BAD_REQUEST,
         };
         Self::new(status, &invalid.detail).typed(invalid.scim_type)
     }

@@ -10,14 +10,14 @@ use axum::extract::{FromRequest, FromRequestParts, Path, RawQuery, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use provost_scim::version::EntityTags;
-use provost_scim::{Invalid, Leniency, Projection, ResourceType, message, resource};
+use provost_scim::{Invalid, Leniency, Projection, ResourceType, Search, message, resource};
 use serde_json::Value;
 
 use super::{Api, HttpError};
 use crate::access;
 use crate::clock::Clock;
 use crate::context::{Actor, Realm, RequestContext};
-use crate::pipeline::{At, Precondition, Search};
+use crate::pipeline::{At, Precondition};
 use crate::store::Store;
 
 /// How long a client may take to send a body.
@@ -147,29 +147,9 @@ impl Parameters {
         Projection::from_query(&all("attributes"), &all("excludedAttributes"), leniency)
     }
 
-    /// `filter`, `sortBy`, `sortOrder`, `startIndex`, `count`.
-    pub fn search(&self) -> Result<Search, Invalid> {
-        Ok(Search {
-            filter: self.get("filter").map(str::to_owned),
-            sort_by: self.get("sortBy").filter(|s| !s.is_empty()).map(str::to_owned),
-            descending: self.descending()?,
-            start_index: self.integer("startIndex")?,
-            count: self.integer("count")?,
-        })
-    }
-
-    fn descending(&self) -> Result<bool, Invalid> {
-        match self.get("sortOrder").unwrap_or_default() {
-            "" => Ok(false),
-            order if order.eq_ignore_ascii_case("ascending") => Ok(false),
-            order if order.eq_ignore_ascii_case("descending") => Ok(true),
-            _ => Err(Invalid::value("`sortOrder` must be `ascending` or `descending`")),
-        }
-    }
-
-    fn integer(&self, name: &str) -> Result<Option<i64>, Invalid> {
-        let Some(text) = self.get(name).filter(|s| !s.is_empty()) else { return Ok(None) };
-        text.parse().map(Some).map_err(|_| Invalid::value(format!("`{name}` must be an integer")))
+    /// What a list asks for.
+    pub fn search(&self, leniency: &Leniency) -> Result<Search, Invalid> {
+        Search::from_query(&self.0, self.projection(leniency)?)
     }
 }
 

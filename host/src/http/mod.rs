@@ -72,7 +72,9 @@ pub fn router(api: Api) -> Router {
         .route("/ResourceTypes/{name}", get(discovery::resource_type))
         .route("/Schemas", get(discovery::schemas))
         .route("/Schemas/{urn}", get(discovery::schema))
-        .route("/Bulk", post(bulk::bulk));
+        .route("/Bulk", post(bulk::bulk))
+        .route("/.search", post(resources::search_all))
+        .route("/.search/", post(resources::search_all));
     for resource_type in &api.pipeline.schemas().resource_types {
         let (path, many) = (&resource_type.endpoint, get(resources::list).post(resources::create));
         let one = get(resources::read).put(resources::replace).patch(resources::patch).delete(resources::delete);
@@ -80,12 +82,16 @@ pub fn router(api: Api) -> Router {
             .route(path, many.clone())
             // Some clients send a slash before the query (checklist S-1.9).
             .route(&format!("{path}/"), many)
+            .route(&format!("{path}/.search"), post(resources::search))
+            .route(&format!("{path}/.search/"), post(resources::search))
             .route(&format!("{path}/{{id}}"), one)
             .layer(Extension(resource_type.clone()));
         scim = scim.merge(endpoint);
     }
     Router::new()
         .nest(&api.base_path, scim)
+        .route(&api.base_path, get(resources::list_all))
+        .route(&format!("{}/", api.base_path), get(resources::list_all))
         .route("/health", get(respond::health))
         .fallback(error::no_such_endpoint)
         .method_not_allowed_fallback(error::no_such_method)

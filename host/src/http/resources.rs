@@ -1,14 +1,17 @@
-//! `/Users`, `/Groups`, and so on for every resource type (RFC 7644 section 3).
+//! `/Users`, `/Groups`, and so on for every resource type, and searches over all of them
+//! (RFC 7644 section 3).
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use provost_scim::Search;
 use provost_scim::message::ListResponse;
 
 use super::extract::{Addressed, Caller, Of, Parameters, ScimBody};
 use super::respond::{Created, NotModified, Page, Shown};
 use super::{Api, HttpError};
-use crate::pipeline::{At, WriteError};
+use crate::context::RequestContext;
+use crate::pipeline::{Among, At, WriteError};
 
 /// `POST /Users`
 pub async fn create(
@@ -47,11 +50,39 @@ pub async fn list(
     Of(resource_type): Of,
     parameters: Parameters,
 ) -> Result<Page, HttpError> {
-    let search = parameters.search()?;
-    let listed = api.pipeline.search(&cx, &resource_type, &search, &parameters.projection(api.leniency())?).await?;
+    listed(&api, &cx, &Among::One(resource_type), &parameters.search(api.leniency())?).await
+}
+
+/// `POST /Users/.search`: what stands in the query string counts for nothing (checklist S-14.3).
+pub async fn search(
+    State(api): State<Api>,
+    Caller(cx): Caller,
+    Of(resource_type): Of,
+    ScimBody(body): ScimBody,
+) -> Result<Page, HttpError> {
+    listed(&api, &cx, &Among::One(resource_type), &Search::from_json(&body, api.leniency())?).await
+}
+
+/// `GET /`: over all resource types (RFC 7644 section 3.4.2.1).
+pub async fn list_all(State(api): State<Api>, Caller(cx): Caller, parameters: Parameters) -> Result<Page, HttpError> {
+    listed(&api, &cx, &Among::All, &parameters.search(api.leniency())?).await
+}
+
+/// `POST /.search`: over all resource types.
+pub async fn search_all(
+    State(api): State<Api>,
+    Caller(cx): Caller,
+    ScimBody(body): ScimBody,
+) -> Result<Page, HttpError> {
+    listed(&api, &cx, &Among::All, &Search::from_json(&body, api.leniency())?).await
+}
+
+async fn listed(api: &Api, cx: &RequestContext, among: &Among, search: &Search) -> Result<Page, HttpError> {
+    let listed = api.pipeline.search(cx, among, search).await?;
     let list = ListResponse {
-        total_results: listed.total as u64,
-        start_index: Some(listed.start_index as u64),
+        total_results: listed.total.map(|total| total as u64),
+        start_index: listed.start_index.map(|index| index as u64),
+        next_cursor: listed.next_cursor,
         resources: listed.resources,
     };
     Ok(Page { body: list.into_body(), crowds: listed.crowds })

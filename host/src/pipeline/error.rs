@@ -23,7 +23,7 @@ pub enum ReadError {
     Invalid(#[from] Invalid),
     /// The query would look at more resources than it may.
     #[error(
-        "this query would look at more than {resources_max} resources and memberships; compare an indexed attribute with `eq` or `sw`, narrow the filter with `and`, or ask the operator to index what it compares"
+        "this query would look at more than {resources_max} resources and memberships; compare an indexed attribute with `eq` or `sw`, narrow the filter with `and`, page with `cursor` and without `sortBy`, or ask the operator to index what it compares"
     )]
     TooMany {
         /// The bound.

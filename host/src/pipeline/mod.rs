@@ -10,6 +10,7 @@
 
 mod bulk;
 mod crowd;
+mod cursor;
 mod disk;
 mod error;
 mod membership;
@@ -26,11 +27,12 @@ use provost_scim::{Attributes, Leniency, Schemas};
 pub use bulk::{Done, OperationError, Outcome};
 pub use crowd::{Crowd, Held, Holding, Page};
 pub use error::{ReadError, WriteError};
-pub use read::{Listed, Search};
+pub use read::{Among, Listed};
 pub use write::{At, Precondition};
 
 use crate::hook::Hooks;
 use crate::store::Store;
+use cursor::Cursors;
 use disk::Disk;
 use turn::Turns;
 
@@ -41,6 +43,7 @@ pub struct Pipeline {
     hooks: Arc<dyn Hooks>,
     schemas: Arc<Schemas>,
     settings: Settings,
+    cursors: Cursors,
     turns: Arc<Turns>,
     members_held: Arc<Held>,
     disk: Disk,
@@ -56,6 +59,8 @@ pub struct Settings {
     pub leniency: Leniency,
     /// How many resources a page holds at most.
     pub page_resources_max: usize,
+    /// How long a cursor can be used, in seconds.
+    pub cursor_timeout_seconds: u64,
 }
 
 /// One resource as it is answered.
@@ -77,8 +82,9 @@ impl Pipeline {
     /// A pipeline over this store, these plugins and these schemas.
     pub fn new(store: Arc<Store>, hooks: Arc<dyn Hooks>, schemas: Arc<Schemas>, settings: Settings) -> Self {
         store.reached_at(&settings.base_url);
+        let cursors = Cursors::new(store.cursor_key());
         let (turns, members_held, disk) = (Arc::default(), Arc::default(), Disk::default());
-        Self { store, hooks, schemas, settings, turns, members_held, disk }
+        Self { store, hooks, schemas, settings, cursors, turns, members_held, disk }
     }
 
     /// How many members of large groups are held in memory for answers on their way.

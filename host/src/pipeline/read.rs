@@ -1,41 +1,50 @@
 //! The read path: one resource, or a page of them.
 //!
-//! Permission, what was asked as values, the store; how a resource is shown is `show`'s matter.
+//! Permission, what was asked as values, the store; how a resource is shown is `show`'s matter. A
+//! page begins at an index or behind a cursor, and nothing of a search is kept between its pages:
+//! each page asks for permission again.
 
 use std::sync::Arc;
 
-use provost_scim::filter::{Bound, Filter, Target};
-use provost_scim::{Attributes, Projection, ResourceType};
+use provost_scim::filter::{Filter, Target};
+use provost_scim::{Attributes, Invalid, Projection, ResourceType, ScimType, Search};
 use uuid::Uuid;
 
+use super::cursor::{self, Cursor, Purpose};
 use super::{Answer, Crowd, Pipeline, ReadError};
 use crate::access::{self, Action};
 use crate::context::RequestContext;
 use crate::limits::PAGE_RESOURCES_DEFAULT;
-use crate::store::Query;
+use crate::store::{Listing, Order, Part, Position, Start};
 
-/// What a list or search request asks for (RFC 7644 section 3.4.2), as text where it is a language.
-#[derive(Debug, Clone, Default)]
-pub struct Search {
-    /// A filter.
-    pub filter: Option<String>,
-    /// An attribute path.
-    pub sort_by: Option<String>,
-    /// Whether the order is descending.
-    pub descending: bool,
-    /// From 1; less counts as 1.
-    pub start_index: Option<i64>,
-    /// At most so many; less than 0 counts as 0.
-    pub count: Option<i64>,
+/// Among which resources a search looks.
+#[derive(Debug, Clone)]
+pub enum Among {
+    /// Those of one type.
+    One(Arc<ResourceType>),
+    /// Those of all types (RFC 7644 section 3.4.2.1).
+    All,
+}
+
+impl Among {
+    /// What cursors know the endpoint by. No resource type has an empty name.
+    fn name(&self) -> &str {
+        match self {
+            Self::One(resource_type) => &resource_type.name,
+            Self::All => "",
+        }
+    }
 }
 
 /// One page of a list.
 #[derive(Debug, Clone)]
 pub struct Listed {
-    /// How many resources match in all.
-    pub total: usize,
-    /// The index of the first one shown, from 1.
-    pub start_index: usize,
+    /// How many resources match in all. A page by cursor may not know (S-13.6).
+    pub total: Option<usize>,
+    /// The index of the first one shown, from 1; none of a page by cursor (S-13.12).
+    pub start_index: Option<usize>,
+    /// Where the next page begins, of a page by cursor that is not the last (S-13.3).
+    pub next_cursor: Option<String>,
     /// The resources of this page.
     pub resources: Vec<Attributes>,
     /// The `members` of those groups among them that are too large, each with the group's place.
@@ -65,40 +74,105 @@ impl Pipeline {
         }
     }
 
-    /// Lists the resources of one type that match (RFC 7644 section 3.4.2).
+    /// Lists the resources that match, one page of them (RFC 7644 sections 3.4.2 and 3.4.3).
     ///
     /// # Errors
-    /// [`ReadError::Invalid`] when the filter or the order makes no sense for this type.
-    pub async fn search(
-        &self,
-        cx: &RequestContext,
-        resource_type: &Arc<ResourceType>,
-        search: &Search,
-        projection: &Projection,
-    ) -> Result<Listed, ReadError> {
+    /// [`ReadError::Invalid`] when the filter, the order or the cursor makes no sense here.
+    pub async fn search(&self, cx: &RequestContext, among: &Among, search: &Search) -> Result<Listed, ReadError> {
         access::allow(cx, Action::Read)?;
 
-        let start_index = search.start_index.map_or(1, |n| usize::try_from(n).unwrap_or(1).max(1));
-        let count = search.count.map_or(PAGE_RESOURCES_DEFAULT, |n| usize::try_from(n).unwrap_or(0));
-        let query = Query {
-            filter: self.filter(resource_type, search.filter.as_deref())?,
-            sort: self.sort(resource_type, search)?,
-            start_index,
-            count: count.min(self.settings.page_resources_max),
+        let parts = self.parts(among, search)?;
+        let purpose = Purpose::of(cx, among.name(), search);
+        let count = self.count(search);
+        let start = match &search.cursor {
+            None => Start::Index(start_index(search)),
+            Some(cursor) => Start::Behind(self.behind(cx, cursor, &purpose, count, &parts)?),
         };
-        let page = self.store.find(cx.realm, resource_type, query).await?;
-        let (resources, crowds) = self.show_page(cx, &page.resources, projection).await?;
-        Ok(Listed { total: page.total, start_index, resources, crowds })
+        let order = match (&search.sort_by, search.descending) {
+            (None, _) => Order::ById,
+            (Some(_), false) => Order::Ascending,
+            (Some(_), true) => Order::Descending,
+        };
+        let listing = Listing { parts, order, start, count };
+        let portion = self.store.list(cx.realm, &listing).await?;
+
+        let (resources, crowds) = self.show_page(cx, &portion.resources, &search.projection).await?;
+        let cursor = |position| Cursor { issued: cx.now.as_millisecond(), count, position };
+        Ok(Listed {
+            total: portion.total,
+            start_index: search.cursor.is_none().then(|| start_index(search)),
+            next_cursor: portion.next.map(|position| self.cursors.seal(&cursor(position), &purpose)),
+            resources,
+            crowds,
+        })
     }
 
-    fn filter(&self, resource_type: &ResourceType, text: Option<&str>) -> Result<Option<Bound>, ReadError> {
-        let Some(text) = text else { return Ok(None) };
+    /// What the search asks of each resource type. Of a search over several, those that the filter
+    /// rules out by their `meta.resourceType` alone are left out.
+    fn parts(&self, among: &Among, search: &Search) -> Result<Vec<Part>, ReadError> {
         let leniency = &self.settings.leniency;
-        Ok(Some(Filter::parse_with(text, leniency)?.bind(resource_type, leniency)?))
+        let filter = search.filter.as_deref().map(|text| Filter::parse_with(text, leniency)).transpose()?;
+        let sort_by = search.sort_by.as_deref();
+        match among {
+            Among::One(resource_type) => {
+                let filter = filter.map(|filter| filter.bind(resource_type, leniency)).transpose()?;
+                let sort = sort_by.map(|path| Target::for_sort(path, resource_type)).transpose()?;
+                Ok(vec![Part { resource_type: resource_type.clone(), filter, sort }])
+            }
+            Among::All => {
+                let types = &self.schemas.resource_types;
+                let filters = match filter {
+                    Some(filter) => filter.bind_each(types, leniency)?.into_iter().map(Some).collect(),
+                    None => vec![None; types.len()],
+                };
+                let sorts = match sort_by {
+                    Some(path) => Target::for_sort_each(path, types)?,
+                    None => vec![None; types.len()],
+                };
+                let parts = types.iter().zip(filters).zip(sorts);
+                let parts = parts.map(|((t, filter), sort)| Part { resource_type: t.clone(), filter, sort });
+                let possible = |part: &Part| part.filter.as_ref().is_none_or(|f| !f.rules_out(&part.resource_type));
+                Ok(parts.filter(possible).collect())
+            }
+        }
     }
 
-    fn sort(&self, resource_type: &ResourceType, search: &Search) -> Result<Option<(Target, bool)>, ReadError> {
-        let Some(sort_by) = search.sort_by.as_deref() else { return Ok(None) };
-        Ok(Some((Target::for_sort(sort_by, resource_type)?, search.descending)))
+    /// How many resources the page holds at most; what is too many is cut (S-12.3, S-13.8).
+    fn count(&self, search: &Search) -> usize {
+        let count = search.count.map_or(PAGE_RESOURCES_DEFAULT, |n| usize::try_from(n.max(0)).unwrap_or(usize::MAX));
+        count.min(self.settings.page_resources_max)
     }
+
+    /// Where a cursor leads: to the first page if it is empty (S-13.1).
+    fn behind(
+        &self,
+        cx: &RequestContext,
+        text: &str,
+        purpose: &Purpose,
+        count: usize,
+        parts: &[Part],
+    ) -> Result<Option<Position>, Invalid> {
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let found = self.cursors.open(text, purpose)?;
+        let age_ms = cx.now.as_millisecond().saturating_sub(found.issued);
+        let timeout = self.settings.cursor_timeout_seconds;
+        if u64::try_from(age_ms).unwrap_or(0) > timeout.saturating_mul(1_000) {
+            let detail = format!("the cursor is older than {timeout} seconds; ask for the first page again");
+            return Err(Invalid::new(ScimType::ExpiredCursor, detail));
+        }
+        if found.count != count {
+            let detail =
+                format!("the first page was asked with a `count` of {}; ask for the next with the same", found.count);
+            return Err(Invalid::new(ScimType::InvalidCount, detail));
+        }
+        let lies_in = |part: &Part| part.resource_type.number == found.position.type_number();
+        if parts.iter().any(lies_in) { Ok(Some(found.position)) } else { Err(cursor::invalid()) }
+    }
+}
+
+/// The first index that is wanted; less than 1 counts as 1 (S-12.1).
+fn start_index(search: &Search) -> usize {
+    search.start_index.map_or(1, |n| usize::try_from(n.max(1)).unwrap_or(usize::MAX))
 }

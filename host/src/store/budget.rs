@@ -17,6 +17,11 @@ impl Store {
 }
 
 impl Budget {
+    /// How much is left.
+    pub fn left(&self) -> usize {
+        self.left
+    }
+
     /// Takes off what was looked at.
     ///
     /// # Errors

@@ -5,9 +5,9 @@
 //! reads the edges: the groups of a resource with those above them, or the members page by page,
 //! so that a large group is never held whole. Names are joined only if the filter speaks of them.
 
-use provost_scim::filter::{Bound, CompareOp, Operand};
+use provost_scim::filter::{Bound, CompareOp, Operand, Target};
 use provost_scim::resource::parse_id;
-use provost_scim::{Attributes, Member, Resource, ResourceType, reference};
+use provost_scim::{Attributes, Member, Resource, ResourceType, compare, reference};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -15,8 +15,8 @@ use super::ancestry::Ancestry;
 use super::budget::Budget;
 use super::engine::Space;
 use super::keys::Direction;
-use super::query::FindError;
-use super::{Store, StoreError, keys};
+use super::query::{self, FindError};
+use super::{Store, StoreError, keys, order};
 use crate::context::Realm;
 use crate::limits::MEMBERS_HELD_MAX;
 
@@ -29,8 +29,10 @@ pub(super) struct Test<'a> {
     /// The parts of the filter that edges answer, in the order they stand in.
     parts: Vec<Part<'a>>,
     ancestry: Ancestry<'a>,
-    /// What may still be looked at: resources, and the edges that are joined to them.
-    pub(super) budget: Budget,
+    /// By what the resources are sorted.
+    sort: Option<&'a Target>,
+    /// Whether the resource's own URI is asked for.
+    location: bool,
 }
 
 /// One part of a filter that looks at edges.
@@ -44,12 +46,13 @@ struct Part<'a> {
 }
 
 impl<'a> Test<'a> {
-    pub(super) fn new(
-        store: &'a Store,
-        realm: Realm,
-        resource_type: &'a ResourceType,
-        filter: Option<&'a Bound>,
-    ) -> Self {
+    pub(super) fn new(store: &'a Store, realm: Realm, part: &'a query::Part) -> Self {
+        let resource_type: &ResourceType = &part.resource_type;
+        let (filter, sort) = (part.filter.as_ref(), part.sort.as_ref());
+        let is_location = |target: &Target| target.steps == ["meta", "location"];
+        let location = sort.is_some_and(is_location)
+            || filter
+                .is_some_and(|filter| filter.targets().into_iter().any(is_location) || looks_at(filter, "location"));
         let mut parts = Vec::new();
         if let Some(filter) = filter {
             each_part(filter, resource_type, &mut |filter, direction| {
@@ -58,13 +61,13 @@ impl<'a> Test<'a> {
             });
         }
         let ancestry = Ancestry::new(store, realm, store.scan_resources_max);
-        Self { store, realm, resource_type, filter, parts, ancestry, budget: store.budget() }
+        Self { store, realm, resource_type, filter, parts, ancestry, sort, location }
     }
 
     /// Whether the resource satisfies the filter.
-    pub(super) async fn passes(&mut self, resource: &Resource) -> Result<bool, FindError> {
+    pub(super) async fn passes(&mut self, resource: &Resource, budget: &mut Budget) -> Result<bool, FindError> {
         let Some(filter) = self.filter else { return Ok(true) };
-        let document = resource.document();
+        let document = self.document(resource);
         if self.parts.is_empty() {
             return Ok(filter.matches(&document));
         }
@@ -85,8 +88,47 @@ impl<'a> Test<'a> {
             if let Some(passes) = verdict(&known, self.resource_type) {
                 return Ok(passes);
             }
-            after = self.ask_members(resource.id(), after, &mut known).await?;
+            after = self.ask_members(resource.id(), after, &mut known, budget).await?;
         }
+    }
+
+    /// By what it is sorted, as an index writes it; nothing, if it has no such value. Of a list of
+    /// members the first one counts.
+    pub(super) async fn sort_key(
+        &mut self,
+        resource: &Resource,
+        budget: &mut Budget,
+    ) -> Result<Option<Vec<u8>>, FindError> {
+        let Some(target) = self.sort else { return Ok(None) };
+        let mut document = self.document(resource);
+        let names = target.steps.last().is_some_and(|step| step == "display");
+        match target.steps.first().map(String::as_str) {
+            Some("members") if self.resource_type.has_members => {
+                let first = self.store.members(self.realm, resource.id(), None, 1).await?;
+                budget.spend(first.len())?;
+                let shown = self.store.shown_members(self.realm, &first, names).await?;
+                document.extend(list("members", shown.into_iter().map(Value::Object).collect()));
+            }
+            Some("groups") if self.resource_type.attribute("groups").is_some() => {
+                let lineages = self.ancestry.of(&[resource.id()]).await?;
+                let shown = self.store.shown_groups(self.realm, &lineages, names).await?;
+                document.extend(list("groups", shown.into_iter().flatten().map(Value::Object).collect()));
+            }
+            _ => {}
+        }
+        let mut key = Vec::new();
+        let value = compare::sort_value(&document, target);
+        Ok(value.and_then(|value| order::encode(&value, &mut key).then_some(key)))
+    }
+
+    /// What is stored, and the resource's URI if it is asked for.
+    fn document(&self, resource: &Resource) -> Attributes {
+        let mut document = resource.document();
+        if let (true, Some(Value::Object(meta))) = (self.location, document.get_mut("meta")) {
+            let uri = reference::location(self.store.base_url(), self.resource_type, resource.id());
+            meta.insert("location".to_owned(), Value::String(uri));
+        }
+        document
     }
 
     /// Answers what one key answers: whether somebody is a direct member.
@@ -144,10 +186,11 @@ impl<'a> Test<'a> {
         id: Uuid,
         after: Option<Uuid>,
         known: &mut [Option<bool>],
+        budget: &mut Budget,
     ) -> Result<Option<Uuid>, FindError> {
         let open: Vec<usize> = self.open(Direction::Members, known);
         let page = self.store.members(self.realm, id, after, MEMBERS_HELD_MAX).await?;
-        self.budget.spend(page.len())?;
+        budget.spend(page.len())?;
         let names = open.iter().any(|place| self.parts[*place].names);
         let members = self.store.shown_members(self.realm, &page, names).await?;
         let document = list("members", members.into_iter().map(Value::Object).collect());

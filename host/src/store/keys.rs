@@ -48,6 +48,7 @@ enum Fact {
     Pruned = 7,
     Types = 16,
     Schemas = 17,
+    CursorKey = 8,
 }
 
 struct Builder(Key);
@@ -295,6 +296,11 @@ pub fn types() -> Key {
 /// The fingerprint of the schemas.
 pub fn schemas() -> Key {
     fact(Realm::DEFAULT, Fact::Schemas).0
+}
+
+/// The key that cursors are sealed with.
+pub fn cursor_key() -> Key {
+    fact(Realm::DEFAULT, Fact::CursorKey).0
 }
 
 fn fact(realm: Realm, fact: Fact) -> Builder {

@@ -65,7 +65,7 @@ pub use check::{Finding, Misfit, Report};
 pub use engine::{Durable, Engine, EngineError, Space};
 pub use outbox::{OutboxCounts, OutboxKey, OutboxRow};
 pub use prune::Pruned;
-pub use query::{FindError, Page, Query};
+pub use query::{FindError, Listing, Order, Page, Part, Portion, Position, Query, Start};
 pub use reads::{GroupOf, HistoryEntry, JournalEntry};
 pub use state::StateError;
 pub use tokens::TokenRecord;
@@ -205,6 +205,8 @@ pub struct Store {
     type_names: types::Names,
     sequences: Sequences,
     instance: Uuid,
+    cursor_key: [u8; 32],
+    /// How many resources and memberships one list may look at.
     scan_resources_max: usize,
     keys_written: AtomicU64,
     base_url: OnceLock<String>,
@@ -226,6 +228,7 @@ impl Store {
     async fn on(engine: Arc<dyn Engine>, schemas: Arc<Schemas>, config: &StoreConfig) -> Result<Self, OpenError> {
         let instance = settle_format(&*engine).await?;
         let type_names = types::settle(&*engine, &schemas).await?;
+        let cursor_key = settle_cursor_key(&*engine).await?;
         let catalog = Catalog::open(&*engine, &schemas, config.indexes.as_deref()).await?;
         let sequences = Sequences::after(last_sequence(&*engine).await?);
         Ok(Self {
@@ -235,6 +238,7 @@ impl Store {
             type_names,
             sequences,
             instance,
+            cursor_key,
             scan_resources_max: config.scan_resources_max,
             keys_written: AtomicU64::new(0),
             base_url: OnceLock::new(),
@@ -273,6 +277,12 @@ impl Store {
     /// The store's own id, made when it was.
     pub fn instance(&self) -> Uuid {
         self.instance
+    }
+
+    /// The key under which cursors are sealed: random, made when the store was first opened, so that
+    /// cursors outlive a restart.
+    pub fn cursor_key(&self) -> &[u8; 32] {
+        &self.cursor_key
     }
 
     /// How many keys changes have written, deleted or counted since the start.
@@ -327,6 +337,19 @@ async fn settle_format(engine: &dyn Engine) -> Result<Uuid, OpenError> {
         }
         _ => Err(corrupt().into()),
     }
+}
+
+/// Reads the key that cursors are sealed with, or makes it.
+async fn settle_cursor_key(engine: &dyn Engine) -> Result<[u8; 32], OpenError> {
+    let place = vec![(Space::System, keys::cursor_key())];
+    if let [Some(key)] = engine.get(place).await.map_err(StoreError::from)?.as_slice() {
+        return Ok(key.as_slice().try_into().map_err(|_| StoreError::Corrupt { space: Space::System })?);
+    }
+    let key: [u8; 32] = rand::random();
+    let mut batch = Batch::default();
+    batch.put(Space::System, keys::cursor_key(), key.to_vec());
+    commit_plain(engine, batch).await?;
+    Ok(key)
 }
 
 /// The last sequence that any realm's journal holds.

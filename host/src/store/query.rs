@@ -1,24 +1,32 @@
-//! Lists: a filter, an order, a page.
+//! Lists: filters, an order, a page.
 //!
-//! A plan names the candidates, or a scan goes through all resources of the type, within its
-//! bound. Either way the filter itself has the last word on each; `joins` answers what it asks of
-//! `members` and `groups`.
+//! A list goes over one resource type or several. For each, a plan names the candidates, or a walk
+//! goes through all resources of the type; the filter itself has the last word on each candidate.
+//!
+//! A page begins at an index or behind a position. Behind a position, a list that stands in its
+//! order already is followed from there on: nothing before it is read, and nothing behind the page,
+//! so that the last page costs what the first does. A position is where a resource stood, not the
+//! resource: whether that still exists does not matter.
+//!
+//! The order of a sorted list is the order of the keys in an index. So a walk on an index and a list
+//! that is sorted here agree, and a position has a bounded size. (Texts that are equal in their first
+//! [`super::order::VALUE_BYTES_MAX`] bytes stand together, in the order of their hashes.)
 
-use std::cmp::Ordering;
-use std::collections::BTreeSet;
+mod candidates;
+mod collect;
+
 use std::sync::Arc;
 
-use provost_scim::filter::{Bound, Operand, Target};
-use provost_scim::{Resource, ResourceType, compare};
-use uuid::Uuid;
+use provost_scim::filter::{Bound, Target};
+use provost_scim::{Resource, ResourceType};
+use serde::{Deserialize, Serialize};
 
 use super::catalog::Entry;
-use super::engine::{KeyRange, Scan, Space};
 use super::joins::Test;
-use super::keys::Direction;
-use super::plan::Access;
-use super::{Store, StoreError, keys, records};
+use super::{Store, StoreError};
 use crate::context::Realm;
+use candidates::{Candidate, Candidates};
+use collect::{Collector, Place};
 
 /// How many records are read at a time.
 const RECORDS_PER_READ: usize = 256;
@@ -26,7 +34,7 @@ const RECORDS_PER_READ: usize = 256;
 /// How many keys are read at a time.
 const KEYS_PER_READ: usize = 10_000;
 
-/// What a list asks for.
+/// What a list of one resource type asks for.
 #[derive(Debug, Clone, Default)]
 pub struct Query {
     /// Which resources; all, if absent.
@@ -39,13 +47,82 @@ pub struct Query {
     pub count: usize,
 }
 
-/// One page of a list.
+/// One page of such a list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page {
     /// How many resources match in all.
     pub total: usize,
     /// Those of this page.
     pub resources: Vec<Resource>,
+}
+
+/// What a list of several resource types asks for.
+#[derive(Debug, Clone)]
+pub struct Listing {
+    /// The types, in the order they stand in where nothing else orders them.
+    pub parts: Vec<Part>,
+    /// In which order.
+    pub order: Order,
+    /// Where the page begins.
+    pub start: Start,
+    /// How many are wanted at most.
+    pub count: usize,
+}
+
+/// What is asked of one resource type.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// The type.
+    pub resource_type: Arc<ResourceType>,
+    /// Which resources of it; all, if absent.
+    pub filter: Option<Bound>,
+    /// By what they are sorted; without it, none of them has a value to sort by.
+    pub sort: Option<Target>,
+}
+
+/// In which order resources stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Type by type, and by id.
+    ById,
+    /// By value, and by id among equals; those without a value come last (S-11.4, S-11.6).
+    Ascending,
+    /// The same, turned around.
+    Descending,
+}
+
+/// Where a page begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Start {
+    /// At the resource of this index, from 1; less counts as 1.
+    Index(usize),
+    /// Behind a position; without one, at the first resource.
+    Behind(Option<Position>),
+}
+
+/// A position in a list: where a resource stood when it was seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    type_number: u16,
+    place: Place,
+}
+
+impl Position {
+    /// The number of the resource type that it lies in.
+    pub fn type_number(&self) -> u16 {
+        self.type_number
+    }
+}
+
+/// One page of a list of several resource types.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Portion {
+    /// How many resources match in all. A page behind a position may not know.
+    pub total: Option<usize>,
+    /// Those of this page.
+    pub resources: Vec<Resource>,
+    /// Where the next page begins, of a page behind a position that is not the last one.
+    pub next: Option<Position>,
 }
 
 /// Why a list was not made.
@@ -74,298 +151,180 @@ impl Store {
     /// # Errors
     /// [`FindError::TooMany`] when no index helps and the type is too large to scan.
     pub async fn find(&self, realm: Realm, resource_type: &Arc<ResourceType>, query: Query) -> Result<Page, FindError> {
-        let skip = query.start_index.saturating_sub(1);
-        match (&query.filter, &query.sort) {
-            (None, None) => self.list(realm, resource_type, skip, query.count).await,
-            (None, Some((target, descending))) => match self.walkable(resource_type, target) {
-                Some(entry) => self.walk(realm, resource_type, entry, *descending, skip, query.count).await,
-                None => self.search(realm, resource_type, &query, skip).await,
-            },
-            (Some(_), _) => self.search(realm, resource_type, &query, skip).await,
+        let (sort, order) = match query.sort {
+            None => (None, Order::ById),
+            Some((target, false)) => (Some(target), Order::Ascending),
+            Some((target, true)) => (Some(target), Order::Descending),
+        };
+        let listing = Listing {
+            parts: vec![Part { resource_type: resource_type.clone(), filter: query.filter, sort }],
+            order,
+            start: Start::Index(query.start_index),
+            count: query.count,
+        };
+        let portion = self.list(realm, &listing).await?;
+        // A page at an index always has its total.
+        Ok(Page { total: portion.total.unwrap_or_default(), resources: portion.resources })
+    }
+
+    /// The resources of several types that match, in order, one page of them.
+    ///
+    /// # Errors
+    /// [`FindError::TooMany`] when no index helps, there are too many resources to scan, and the page
+    /// could not end before all were looked at.
+    pub async fn list(&self, realm: Realm, listing: &Listing) -> Result<Portion, FindError> {
+        let unfiltered = listing.parts.iter().all(|part| part.filter.is_none());
+        let walk = self.walk_for(realm, listing).await?;
+        let in_order = listing.order == Order::ById || walk.is_some();
+        match &listing.start {
+            _ if unfiltered && listing.count == 0 => self.pass_over(realm, listing, None, 0).await,
+            Start::Index(index) if unfiltered && in_order => {
+                self.pass_over(realm, listing, walk, index.saturating_sub(1)).await
+            }
+            Start::Behind(behind) if in_order && listing.count > 0 => {
+                self.follow(realm, listing, walk, behind.as_ref()).await
+            }
+            Start::Index(_) | Start::Behind(_) => self.gather(realm, listing).await,
         }
     }
 
-    /// All resources by id: what is passed over is never decoded.
-    async fn list(
+    /// Without a filter: the totals are counted already, and what is passed over is never decoded.
+    async fn pass_over(
         &self,
         realm: Realm,
-        resource_type: &Arc<ResourceType>,
-        skip: usize,
-        count: usize,
-    ) -> Result<Page, FindError> {
-        let total = self.total(realm, resource_type).await?;
-        if count == 0 || skip >= total {
-            return Ok(Page { total, resources: Vec::new() });
+        listing: &Listing,
+        walk: Option<&Entry>,
+        mut skip: usize,
+    ) -> Result<Portion, FindError> {
+        let (mut total, mut resources) = (0_usize, Vec::new());
+        for part in &listing.parts {
+            let of_type = self.total(realm, &part.resource_type).await?;
+            let wanted = listing.count - resources.len();
+            if wanted > 0 && skip < of_type {
+                let mut candidates = self.candidates(realm, listing, part, walk, None).await?;
+                let found = candidates.next(wanted, skip).await?.unwrap_or_default();
+                resources.extend(found.into_iter().map(|candidate| candidate.resource));
+            }
+            skip = skip.saturating_sub(of_type);
+            total = total.saturating_add(of_type);
         }
-        let range = keys::resources(realm, resource_type.number);
-        let found = self.scan(Scan::new(Space::Resources, range, count).skipping(skip)).await?;
-        let decode = |(key, value): &(Vec<u8>, Vec<u8>)| decode(resource_type, key, value);
-        Ok(Page { total, resources: found.iter().map(decode).collect::<Result<_, _>>()? })
+        Ok(Portion { total: Some(total), resources, next: None })
+    }
+
+    /// From a position on, through candidates that stand in the order already, until the page is
+    /// full. Where the budget ends before that, the page ends there, and the next goes on (S-13.3).
+    async fn follow(
+        &self,
+        realm: Realm,
+        listing: &Listing,
+        walk: Option<&Entry>,
+        behind: Option<&Position>,
+    ) -> Result<Portion, FindError> {
+        let unfiltered = listing.parts.iter().all(|part| part.filter.is_none());
+        let mut total = None;
+        if unfiltered {
+            total = self.pass_over(realm, &Listing { count: 0, ..listing.clone() }, None, 0).await?.total;
+        }
+        let lies_in =
+            |behind: &Position| listing.parts.iter().position(|p| p.resource_type.number == behind.type_number);
+        let (first, mut behind) = match behind {
+            Some(behind) => (lies_in(behind).unwrap_or(listing.parts.len()), Some(&behind.place)),
+            None => (0, None),
+        };
+        let whole = behind.is_none();
+        let mut budget = self.budget();
+        let mut resources: Vec<Resource> = Vec::new();
+        // Behind the last one shown, and behind the last one looked at.
+        let (mut last, mut seen) = (None, None);
+        for part in &listing.parts[first..] {
+            let position = |place| Some(Position { type_number: part.resource_type.number, place });
+            let mut test = Test::new(self, realm, part);
+            let behind = behind.take();
+            let mut candidates = match self.candidates(realm, listing, part, walk, behind).await {
+                // More than can be named can still be followed.
+                Err(FindError::TooMany { .. }) => Candidates::all(self, realm, part, behind),
+                candidates => candidates?,
+            };
+            loop {
+                let limit = match unfiltered {
+                    true => listing.count + 1 - resources.len(),
+                    false => RECORDS_PER_READ.min(budget.left()),
+                };
+                if limit == 0 {
+                    return Ok(Portion { total, resources, next: seen });
+                }
+                let Some(found) = candidates.next(limit, 0).await? else { break };
+                seen = candidates.at().and_then(position);
+                if !unfiltered {
+                    budget.spend(found.len())?;
+                }
+                for Candidate { place, resource } in found {
+                    if !test.passes(&resource, &mut budget).await? {
+                        continue;
+                    }
+                    if resources.len() == listing.count {
+                        return Ok(Portion { total, resources, next: last });
+                    }
+                    resources.push(resource);
+                    last = position(place);
+                }
+            }
+        }
+        if whole {
+            total = Some(resources.len());
+        }
+        Ok(Portion { total, resources, next: None })
+    }
+
+    /// All candidates, each held against the filter; then the order, then the page.
+    async fn gather(&self, realm: Realm, listing: &Listing) -> Result<Portion, FindError> {
+        let mut budget = self.budget();
+        let mut page = Collector::new(listing);
+        for (index, part) in listing.parts.iter().enumerate() {
+            let mut test = Test::new(self, realm, part);
+            let mut candidates = self.candidates(realm, listing, part, None, None).await?;
+            while let Some(found) = candidates.next(RECORDS_PER_READ, 0).await? {
+                budget.spend(found.len())?;
+                for Candidate { resource, .. } in found {
+                    if test.passes(&resource, &mut budget).await? {
+                        let key = test.sort_key(&resource, &mut budget).await?;
+                        page.take(index, key, resource);
+                    }
+                }
+            }
+        }
+        page.finish(self, realm).await
+    }
+
+    /// The index in whose order every resource of the list stands exactly once, if its attribute has
+    /// one, and no plan names fewer candidates.
+    async fn walk_for(&self, realm: Realm, listing: &Listing) -> Result<Option<&Entry>, StoreError> {
+        let [part] = listing.parts.as_slice() else { return Ok(None) };
+        let Some(target) = part.sort.as_ref().filter(|_| listing.order != Order::ById) else { return Ok(None) };
+        let Some(entry) = self.catalog.find(part.resource_type.number, &target.path) else { return Ok(None) };
+        let always_there = match target.path.as_str() {
+            "meta.lastModified" => true,
+            path => part.resource_type.attribute(path).is_some_and(|a| a.required && !a.multi_valued),
+        };
+        Ok((always_there && self.plan_for(realm, part).await?.is_none()).then_some(entry))
+    }
+
+    /// The candidates of one type: in the order of an index, or by id.
+    async fn candidates<'a>(
+        &'a self,
+        realm: Realm,
+        listing: &Listing,
+        part: &'a Part,
+        walk: Option<&'a Entry>,
+        behind: Option<&Place>,
+    ) -> Result<Candidates<'a>, FindError> {
+        match walk {
+            Some(entry) => Ok(Candidates::walk(self, realm, part, entry, listing.order == Order::Descending, behind)),
+            None => Candidates::by_id(self, realm, part, behind).await,
+        }
     }
 
     async fn total(&self, realm: Realm, resource_type: &ResourceType) -> Result<usize, StoreError> {
         Ok(usize::try_from(self.count(realm, resource_type).await?).unwrap_or(usize::MAX))
     }
-
-    /// The index in whose order every resource stands exactly once, if the attribute has one.
-    fn walkable(&self, resource_type: &ResourceType, target: &Target) -> Option<&Entry> {
-        let entry = self.catalog.find(resource_type.number, &target.path)?;
-        let always_there = match target.path.as_str() {
-            "meta.lastModified" => true,
-            path => resource_type.attribute(path).is_some_and(|a| a.required && !a.multi_valued),
-        };
-        always_there.then_some(entry)
-    }
-
-    /// All resources in the order of an index.
-    async fn walk(
-        &self,
-        realm: Realm,
-        resource_type: &Arc<ResourceType>,
-        entry: &Entry,
-        descending: bool,
-        skip: usize,
-        count: usize,
-    ) -> Result<Page, FindError> {
-        let total = self.total(realm, resource_type).await?;
-        if count == 0 || skip >= total {
-            return Ok(Page { total, resources: Vec::new() });
-        }
-        let scan = Scan::new(entry.space(), KeyRange::prefix(entry.values(realm)), count).skipping(skip);
-        let scan = if descending { scan.reversed() } else { scan };
-        let ids: Vec<Uuid> = entry_ids(resource_type, entry.space(), &self.scan(scan).await?)?;
-        Ok(Page { total, resources: self.get_all(realm, resource_type, &ids).await? })
-    }
-
-    /// Candidates, each held against the filter; then the order, then the page.
-    async fn search(
-        &self,
-        realm: Realm,
-        resource_type: &Arc<ResourceType>,
-        query: &Query,
-        skip: usize,
-    ) -> Result<Page, FindError> {
-        let plan = match &query.filter {
-            Some(filter) => self.access(realm, resource_type, filter).await?,
-            None => None,
-        };
-        let mut candidates = match plan {
-            Some(access) => Candidates::Ids(self.ids(realm, resource_type, &access).await?.into_iter().collect()),
-            None => Candidates::Scan(keys::resources(realm, resource_type.number)),
-        };
-        let mut test = Test::new(self, realm, resource_type, query.filter.as_ref());
-        let mut page = Collector::new(query, skip);
-        loop {
-            let part = self.candidates(realm, resource_type, &mut candidates).await?;
-            if part.is_empty() {
-                break;
-            }
-            test.budget.spend(part.len())?;
-            for resource in part {
-                if test.passes(&resource).await? {
-                    page.take(resource);
-                }
-            }
-        }
-        page.finish(self, realm, resource_type).await
-    }
-
-    /// The next candidates; none at the end.
-    async fn candidates(
-        &self,
-        realm: Realm,
-        resource_type: &Arc<ResourceType>,
-        candidates: &mut Candidates,
-    ) -> Result<Vec<Resource>, StoreError> {
-        match candidates {
-            Candidates::Ids(ids) => {
-                // Ids whose resource went meanwhile are passed over; an empty part would end it all.
-                while !ids.is_empty() {
-                    let part: Vec<Uuid> = ids.drain(..ids.len().min(RECORDS_PER_READ)).collect();
-                    let found = self.get_all(realm, resource_type, &part).await?;
-                    if !found.is_empty() {
-                        return Ok(found);
-                    }
-                }
-                Ok(Vec::new())
-            }
-            Candidates::Scan(range) => {
-                let found = self.scan(Scan::new(Space::Resources, range.clone(), RECORDS_PER_READ)).await?;
-                if let Some((last, _)) = found.last() {
-                    *range = range.clone().after(last);
-                }
-                found.iter().map(|(key, value)| decode(resource_type, key, value)).collect()
-            }
-        }
-    }
-
-    /// The ids that a plan names, in order.
-    async fn ids(
-        &self,
-        realm: Realm,
-        resource_type: &Arc<ResourceType>,
-        access: &Access,
-    ) -> Result<BTreeSet<Uuid>, FindError> {
-        let mut ids = BTreeSet::new();
-        // Filters nest, and so do their plans: this walks them without recursion.
-        let mut open = vec![access];
-        while let Some(access) = open.pop() {
-            match access {
-                Access::Nothing => {}
-                Access::Id(id) => drop(ids.insert(*id)),
-                Access::Union(parts) => open.extend(parts),
-                Access::Unique(key) => {
-                    if let Some(owner) = self.get_one(Space::Unique, key.clone()).await? {
-                        let (number, id) = records::decode_owner(&owner)?;
-                        if number == resource_type.number {
-                            ids.insert(id);
-                        }
-                    }
-                }
-                Access::Values(space, range, _) => {
-                    self.collect(&mut ids, *space, range.clone(), |part| entry_ids(resource_type, *space, part))
-                        .await?;
-                }
-                Access::GroupsOf(member) => {
-                    let range = keys::edges(realm, Direction::Groups, *member);
-                    self.collect(&mut ids, Space::Edges, range, other_ends).await?;
-                }
-                Access::MembersOf(group) => {
-                    self.everybody_in(realm, *group, &resource_type.name, |id| {
-                        ids.insert(id);
-                        self.budget().spend(ids.len())
-                    })
-                    .await?;
-                }
-            }
-        }
-        Ok(ids)
-    }
-
-    async fn collect(
-        &self,
-        ids: &mut BTreeSet<Uuid>,
-        space: Space,
-        mut range: KeyRange,
-        read: impl Fn(&[(Vec<u8>, Vec<u8>)]) -> Result<Vec<Uuid>, StoreError>,
-    ) -> Result<(), FindError> {
-        loop {
-            let scan = Scan::new(space, range.clone(), KEYS_PER_READ);
-            let part = self.scan(if space == Space::Unique { scan } else { scan.keys() }).await?;
-            let Some((last, _)) = part.last() else { return Ok(()) };
-            range = range.after(last);
-            ids.extend(read(&part)?);
-            self.budget().spend(ids.len())?;
-            if part.len() < KEYS_PER_READ {
-                return Ok(());
-            }
-        }
-    }
-
-    async fn scan(&self, scan: Scan) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
-        Ok(self.engine.scan(scan).await?)
-    }
-}
-
-enum Candidates {
-    Ids(Vec<Uuid>),
-    Scan(KeyRange),
-}
-
-/// Gathers one page without keeping all that matches.
-struct Collector<'a> {
-    query: &'a Query,
-    skip: usize,
-    total: usize,
-    /// Without an order: the page itself.
-    resources: Vec<Resource>,
-    /// With an order: the places up to the page's end, and at times some more.
-    places: Vec<Place>,
-}
-
-/// Where a resource stands in an order.
-struct Place {
-    value: Option<Operand>,
-    id: Uuid,
-}
-
-impl Place {
-    /// Who has no value comes last (S-11.4), and equals stand by id (S-11.6).
-    fn order(&self, other: &Self) -> Ordering {
-        let by_value = match (&self.value, &other.value) {
-            (Some(one), Some(other)) => compare::order(one, other),
-            (None, Some(_)) => Ordering::Greater,
-            (Some(_), None) => Ordering::Less,
-            (None, None) => Ordering::Equal,
-        };
-        by_value.then(self.id.cmp(&other.id))
-    }
-}
-
-impl<'a> Collector<'a> {
-    fn new(query: &'a Query, skip: usize) -> Self {
-        Self { query, skip, total: 0, resources: Vec::new(), places: Vec::new() }
-    }
-
-    fn take(&mut self, resource: Resource) {
-        self.total += 1;
-        match &self.query.sort {
-            None if self.total > self.skip && self.resources.len() < self.query.count => self.resources.push(resource),
-            None => {}
-            Some((target, descending)) => {
-                let value = compare::sort_value(&resource.document(), target);
-                self.places.push(Place { value, id: resource.id() });
-                let keep = self.skip.saturating_add(self.query.count);
-                if self.places.len() > keep.saturating_mul(2).max(RECORDS_PER_READ) {
-                    self.places.select_nth_unstable_by(keep, |a, b| directed(a.order(b), *descending));
-                    self.places.truncate(keep);
-                }
-            }
-        }
-    }
-
-    async fn finish(
-        mut self,
-        store: &Store,
-        realm: Realm,
-        resource_type: &Arc<ResourceType>,
-    ) -> Result<Page, FindError> {
-        if let Some((_, descending)) = &self.query.sort {
-            self.places.sort_unstable_by(|a, b| directed(a.order(b), *descending));
-            let page = self.places.iter().skip(self.skip).take(self.query.count);
-            let ids: Vec<Uuid> = page.map(|place| place.id).collect();
-            self.resources = store.get_all(realm, resource_type, &ids).await?;
-        }
-        Ok(Page { total: self.total, resources: self.resources })
-    }
-}
-
-/// Descending is ascending turned around, so who has no value comes first.
-fn directed(order: Ordering, descending: bool) -> Ordering {
-    if descending { order.reverse() } else { order }
-}
-
-fn decode(resource_type: &Arc<ResourceType>, key: &[u8], value: &[u8]) -> Result<Resource, StoreError> {
-    let id = keys::last_id(key).ok_or(StoreError::Corrupt { space: Space::Resources })?;
-    Ok(records::decode_resource(Space::Resources, resource_type, id, value)?.resource)
-}
-
-/// Whom the entries of an attribute name.
-fn entry_ids(
-    resource_type: &ResourceType,
-    space: Space,
-    entries: &[(Vec<u8>, Vec<u8>)],
-) -> Result<Vec<Uuid>, StoreError> {
-    if space == Space::Index {
-        let id = |(key, _): &(Vec<u8>, Vec<u8>)| keys::last_id(key).ok_or(StoreError::Corrupt { space });
-        return entries.iter().map(id).collect();
-    }
-    let owners: Result<Vec<(u16, Uuid)>, _> = entries.iter().map(|(_, value)| records::decode_owner(value)).collect();
-    Ok(owners?.into_iter().filter(|(number, _)| *number == resource_type.number).map(|(_, id)| id).collect())
-}
-
-/// The other ends of edges.
-fn other_ends(edges: &[(Vec<u8>, Vec<u8>)]) -> Result<Vec<Uuid>, StoreError> {
-    let other = |(key, _): &(Vec<u8>, Vec<u8>)| keys::ends(key).map(|(_, other)| other);
-    edges.iter().map(|edge| other(edge).ok_or(StoreError::Corrupt { space: Space::Edges })).collect()
 }

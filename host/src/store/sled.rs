@@ -28,8 +28,8 @@ use tracing::error;
 
 use super::OpenError;
 use super::engine::{
-    Applied, Batch, BatchError, Committed, Engine, EngineError, Entries, Expect, Key, KeyRange, Reads, Scan, Space, Value,
-    count_of,
+    Applied, Batch, BatchError, Committed, Engine, EngineError, Entries, Expect, Key, KeyRange, Reads, Scan, Space,
+    Value, count_of,
 };
 
 /// How many batches may queue for the writing thread; more callers wait outside.

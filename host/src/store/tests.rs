@@ -241,6 +241,7 @@ fn staged(key: &str, value: Option<&str>, expected: Option<Option<&str>>) -> Sta
 
 mod deletes;
 mod finding;
+mod following;
 mod groups;
 mod indexes;
 mod opening;

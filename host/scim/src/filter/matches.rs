@@ -1,9 +1,9 @@
 //! What a bound filter says about one document.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Bound, CompareOp, Operand, Target};
-use crate::{Attributes, compare};
+use crate::{Attributes, ResourceType, compare};
 
 impl Bound {
     /// Whether a document satisfies the filter. The document is whole: `schemas`, `id`, `meta`,
@@ -28,6 +28,42 @@ impl Bound {
     /// Whether the filter looks at this top-level attribute or one of its parts: `members`.
     pub fn mentions(&self, root: &str) -> bool {
         self.targets().iter().any(|target| target.steps.first().is_some_and(|step| step == root))
+    }
+
+    /// Whether no resource of this type can satisfy the filter, as its `meta.resourceType` and the
+    /// attributes that it does not have already show. A query over several types need not look at
+    /// such a type (S-9.3).
+    pub fn rules_out(&self, resource_type: &ResourceType) -> bool {
+        let meta = json!({ "resourceType": resource_type.name });
+        self.known(&Attributes::from_iter([("meta".to_owned(), meta)])) == Some(false)
+    }
+
+    /// What the filter says if a document's `meta.resourceType` is all that is known of it.
+    fn known(&self, document: &Attributes) -> Option<bool> {
+        let parts = |parts: &[Bound], decisive: bool| {
+            let mut all_known = true;
+            for part in parts {
+                match part.known(document) {
+                    Some(known) if known == decisive => return Some(decisive),
+                    Some(_) => {}
+                    None => all_known = false,
+                }
+            }
+            all_known.then_some(!decisive)
+        };
+        match self {
+            Self::And(all) => parts(all, false),
+            Self::Or(all) => parts(all, true),
+            Self::Not(part) => part.known(document).map(|known| !known),
+            Self::Compare { target, .. } | Self::Present(target) => {
+                (target.path == "meta.resourceType").then(|| self.matches(document))
+            }
+            Self::Element { target, filter } => {
+                let inside = |inner: &&Target| inner.path == "resourceType";
+                (target.path == "meta" && filter.targets().iter().all(inside)).then(|| self.matches(document))
+            }
+            Self::Never => Some(false),
+        }
     }
 
     fn collect<'a>(&'a self, targets: &mut Vec<&'a Target>) {

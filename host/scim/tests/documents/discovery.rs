@@ -11,7 +11,7 @@ use super::*;
 const BASE: &str = "https://scim.example/scim/v2";
 
 fn facts() -> Facts {
-    Facts { max_results: 200, default_page_size: 100, documentation_uri: None, bulk: None }
+    Facts { max_results: 200, default_page_size: 100, cursor_timeout: 3600, documentation_uri: None, bulk: None }
 }
 
 #[test]
@@ -23,7 +23,10 @@ fn the_configuration_is_one_object_with_every_required_part_section_4_4() {
     assert_eq!(config["etag"]["supported"], true);
     assert_eq!(config["changePassword"]["supported"], false);
     assert_eq!(config["authenticationSchemes"][0]["type"], "oauthbearertoken");
-    assert_eq!((&config["pagination"]["index"], &config["pagination"]["cursor"]), (&json!(true), &json!(false)));
+    // S-13.13
+    let pagination = json!({ "cursor": true, "index": true, "defaultPaginationMethod": "index", "defaultPageSize": 100,
+        "maxPageSize": 200, "cursorTimeout": 3600 });
+    assert_eq!(config["pagination"], pagination);
     assert_eq!(config["meta"]["location"], "https://scim.example/scim/v2/ServiceProviderConfig");
 
     let bulk = BulkFacts { max_operations: 10, max_payload_bytes: 1000 };

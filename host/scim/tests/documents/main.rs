@@ -13,6 +13,7 @@ mod projection;
 mod properties;
 mod replace;
 mod schemas;
+mod searches;
 mod tables;
 mod text;
 mod validate;

@@ -58,12 +58,17 @@ fn a_body_has_a_greatest_depth_s_2_11() {
 
 #[test]
 fn a_list_has_all_its_counters_even_when_empty_s_9_1() {
-    let empty = ListResponse { total_results: 0, start_index: Some(1), resources: vec![] };
+    let empty = ListResponse { total_results: Some(0), start_index: Some(1), ..ListResponse::default() };
     let expected = json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
         "totalResults": 0, "startIndex": 1, "itemsPerPage": 0, "Resources": [] });
     assert_eq!(Value::Object(empty.into_body()), expected);
 
-    let page = ListResponse { total_results: 12, start_index: Some(11), resources: vec![object(json!({ "id": "1" }))] };
+    let page = ListResponse {
+        total_results: Some(12),
+        start_index: Some(11),
+        resources: vec![object(json!({ "id": "1" }))],
+        ..ListResponse::default()
+    };
     let body = page.into_body();
     assert_eq!((&body["totalResults"], &body["itemsPerPage"]), (&json!(12), &json!(1)));
     assert_eq!(ListResponse::whole(vec![]).into_body()["startIndex"], 1);

@@ -73,11 +73,17 @@ async fn journal_after_leaving(operations: Value) -> Vec<(String, u64)> {
     let store = Arc::new(Store::open(&StoreConfig::new(dir.path(), &schemas), schemas.clone()).await.unwrap());
     let (reviews, mut told) = mpsc::unbounded_channel();
     let gate = Arc::new(Gate { reviews, permits: Semaphore::new(0) });
-    let settings = Settings { base_url: String::new(), leniency: Leniency::default(), page_resources_max: 9 };
+    let settings = Settings {
+        base_url: String::new(),
+        leniency: Leniency::default(),
+        page_resources_max: 9,
+        cursor_timeout_seconds: 60,
+    };
     let pipeline = Pipeline::new(store.clone(), gate.clone(), schemas.clone(), settings);
     let actor = Arc::new(Actor { subject: "hr".into(), client: None, scopes: vec![Scope::Write] });
     let now = Timestamp::from_millisecond(1_700_000_000_000).unwrap();
-    let cx = RequestContext { request_id: "request-1".into(), realm: Realm::DEFAULT, actor, now };
+    let cx =
+        RequestContext { request_id: "request-1".into(), realm: Realm::DEFAULT, actor, now, overhead_bypass: false };
     let body = json!({ "schemas": [BULK_REQUEST], "Operations": operations });
     let request = BulkRequest::parse(body, &schemas, 9, &Leniency::default()).unwrap();
 
