@@ -14,6 +14,7 @@ use serde::Deserialize;
 use crate::delivery::Patience;
 use crate::limits;
 use crate::plugin::{self, PluginConfig};
+pub use crate::store::EngineName;
 use crate::store::StoreConfig;
 
 /// What every environment variable of the configuration begins with.
@@ -112,16 +113,9 @@ impl Default for StoreSection {
 impl StoreSection {
     /// The store in this data directory, as configured.
     pub fn at(&self, data: &Path, schemas: &Schemas) -> StoreConfig {
-        StoreConfig { cache_bytes: self.cache_mib * 1024 * 1024, ..StoreConfig::new(data, schemas) }
+        let cache_bytes = self.cache_mib * 1024 * 1024;
+        StoreConfig { engine: self.engine, cache_bytes, ..StoreConfig::new(data, schemas) }
     }
-}
-
-/// The engines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum EngineName {
-    /// Embedded, the default.
-    Sled,
 }
 
 /// `[delivery]`
@@ -323,6 +317,16 @@ mod tests {
         let text = wrong("[server]\nlisen = \"127.0.0.1:8080\"\n");
 
         assert!(text.contains("line 2") && text.contains("lisen") && text.contains("`listen`"), "{text}");
+    }
+
+    #[test]
+    fn an_unknown_engine_is_named_with_those_that_exist() {
+        let text = wrong("[store]\nengine = \"rocks\"\n");
+
+        assert!(text.contains("line 2") && text.contains("rocks"), "{text}");
+        for engine in EngineName::ALL {
+            assert!(text.contains(&format!("`{engine}`")), "{text}");
+        }
     }
 
     #[test]

@@ -11,6 +11,8 @@ use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::engine::with_engine;
+
 /// The media type of every SCIM body.
 pub const SCIM_JSON: &str = "application/scim+json";
 
@@ -97,11 +99,12 @@ impl TestServer {
         Self::start("").await
     }
 
-    async fn on(data: TempDir, config: &str) -> Self {
+    /// A server on this data, with these tables.
+    pub async fn on(data: TempDir, config: &str) -> Self {
         let file = data.path().join("provost.toml");
-        let text = format!(
+        let text = with_engine(&format!(
             "[server]\nlisten = \"127.0.0.1:0\"\n[delivery]\nbackoff_ms_min = 20\nbackoff_ms_max = 200\n{config}"
-        );
+        ));
         std::fs::write(&file, text).expect("the data directory is ours");
         let parsed = Config::load(Some(&file)).unwrap_or_else(|error| panic!("{error}"));
         let app = App::start(&parsed, data.path(), Clock::System).await.unwrap_or_else(|error| panic!("{error}"));

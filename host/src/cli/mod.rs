@@ -6,6 +6,7 @@ mod office;
 mod plugin;
 mod print;
 mod serve;
+mod store;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -70,6 +71,9 @@ enum Command {
     /// See, redrive and drop messages that wait to be delivered.
     #[command(subcommand)]
     Outbox(OutboxCommand),
+    /// Move a store to another directory and engine.
+    #[command(subcommand)]
+    Store(store::StoreCommand),
     /// Check the configuration; with `--data DIR`, also walk that store and prove that everything
     /// in it agrees, while no server has it open.
     Check,
@@ -165,6 +169,7 @@ async fn run(Cli { place, command }: Cli) -> Result<ExitCode, Failure> {
         Command::Plugin(command) => plugin::run(&place, command).await,
         Command::Journal(JournalCommand::Tail { lines, follow }) => office::tail(&place, lines, follow).await,
         Command::Outbox(command) => office::ask(&place, command.call(), print::outbox).await,
+        Command::Store(command) => store::run(&place, command).await,
         Command::Check => check::check(&place).await,
     }
 }
