@@ -17,6 +17,7 @@ use crate::delivery::Patience;
 use crate::limits;
 use crate::plugin::{self, PluginConfig};
 use crate::schemas::{self, BadSchemas};
+pub use crate::store::EngineName;
 use crate::store::{Index, IndexError, StoreConfig};
 
 /// What every environment variable of the configuration begins with.
@@ -181,6 +182,7 @@ impl StoreSection {
     pub fn as_it_is(&self, data: &Path, schemas: &Schemas) -> StoreConfig {
         StoreConfig {
             cache_bytes: self.cache_mib * 1024 * 1024,
+            engine: self.engine,
             indexes: None,
             scan_resources_max: self.scan_resources_max,
             ..StoreConfig::new(data, schemas)
@@ -199,14 +201,6 @@ impl StoreSection {
         indexes.extend(named.collect::<Result<Vec<_>, _>>().map_err(wrong)?);
         Ok(indexes)
     }
-}
-
-/// The engines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum EngineName {
-    /// Embedded, the default.
-    Sled,
 }
 
 /// `[delivery]`
@@ -498,6 +492,16 @@ mod tests {
         let text = wrong("[server]\ncursor_timeout_seconds = 0\n");
 
         assert!(text.contains("server.cursor_timeout_seconds") && text.contains("at least 1"), "{text}");
+    }
+
+    #[test]
+    fn an_unknown_engine_is_named_with_those_that_exist() {
+        let text = wrong("[store]\nengine = \"rocks\"\n");
+
+        assert!(text.contains("line 2") && text.contains("rocks"), "{text}");
+        for engine in EngineName::ALL {
+            assert!(text.contains(&format!("`{engine}`")), "{text}");
+        }
     }
 
     #[test]

@@ -17,12 +17,13 @@ const FLOORS: [&[&str]; 6] = [
 ];
 
 /// What may be named by these modules only.
-const ROOMS: [(&str, &[&str]); 7] = [
+const ROOMS: [(&str, &[&str]); 8] = [
     ("clap", &["cli"]),
     ("axum", &["http", "admin", "app", "cli"]),
     ("StatusCode", &["http", "admin"]),
     ("wasmtime", &["plugin"]),
     ("sled", &["store"]),
+    ("fjall", &["store"]),
     ("reqwest", &["outbound"]),
     ("SystemTime", &["clock"]),
 ];
@@ -30,6 +31,9 @@ const ROOMS: [(&str, &[&str]); 7] = [
 /// The admin door authenticates and logs the way the SCIM door does, and a change is described
 /// with the words of its request. Nothing else crosses.
 const CROSSINGS: [(&str, &str); 2] = [("admin", "http"), ("hook", "context")];
+
+/// What may be used by these files only: a database by what makes an engine of it.
+const FILES: [(&str, &str); 2] = [("sled", "store/sled.rs"), ("fjall", "store/fjall.rs")];
 
 struct Source {
     module: String,
@@ -104,6 +108,23 @@ fn each_foreign_name_is_named_in_its_own_room_only() {
         }
     }
     assert!(wrong.is_empty(), "these are out of their room:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn each_database_is_used_by_its_own_file_only() {
+    let mut wrong = Vec::new();
+    for source in sources() {
+        for (database, file) in FILES {
+            let path = format!("{database}::");
+            // `directory.rs` names the neighbour files of its own module, which are called the same.
+            let of_a_file = |line: &str| line.contains(&format!("{path}open(directory"));
+            let named = source.code.lines().filter(|line| line.contains(&path) && !of_a_file(line));
+            if source.file != Path::new(file) && named.count() > 0 {
+                wrong.push(format!("{} uses `{database}`", source.file.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "these know which database it is:\n{}", wrong.join("\n"));
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! The real binary, killed with SIGKILL at random moments under parallel writes, many times.
+//! The real binary, killed with SIGKILL at random moments under parallel writes, many times, on each
+//! engine.
 //!
 //! After each kill, offline: `provost check --data` finds that everything agrees. After each
 //! restart: every acknowledged change is there, and of what was not acknowledged either all or
@@ -19,18 +20,28 @@ use tokio::sync::Notify;
 use ledger::{Ledger, People};
 use process::{Place, Server};
 
-const KILLS: usize = 24;
+/// How often the server is killed on each engine.
+const KILLS: usize = 12;
 const CLIENTS: usize = 8;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_acknowledged_survives_every_kill_and_what_was_not_is_whole_or_absent() {
+async fn on_sled_what_was_acknowledged_survives_every_kill_and_what_was_not_is_whole_or_absent() {
+    survives("sled").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_fjall_what_was_acknowledged_survives_every_kill_and_what_was_not_is_whole_or_absent() {
+    survives("fjall").await;
+}
+
+async fn survives(engine: &str) {
     let seed =
         std::env::var("CRASH_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| rand::rng().random());
     println!("CRASH_SEED={seed} repeats this run's choices");
     let mut random = rand::rngs::StdRng::seed_from_u64(seed);
 
     let mut receiver = Receiver::start().await;
-    let place = Place::new(&receiver.origin());
+    let place = Place::new(engine, &receiver.origin());
     let ledger = Arc::new(Ledger::default());
     let server = Server::start(&place).await;
     let group = server.make_group().await;
@@ -68,5 +79,5 @@ async fn what_was_acknowledged_survives_every_kill_and_what_was_not_is_whole_or_
     server.kill().await;
     place.check().await;
     ledger.compare_with(&receiver.all());
-    println!("{} changes were acknowledged over {KILLS} kills", ledger.acknowledged());
+    println!("{} changes were acknowledged over {KILLS} kills on {engine}", ledger.acknowledged());
 }

@@ -17,13 +17,16 @@ pub struct Place {
 }
 
 impl Place {
-    /// A data directory with a configuration that forwards to `receiver`.
-    pub fn new(receiver: &str) -> Self {
+    /// A data directory of this engine with a configuration that forwards to `receiver`.
+    pub fn new(engine: &str, receiver: &str) -> Self {
         let data = TempDir::new().unwrap();
         server::share_compiled_guests(data.path());
         let config = format!(
             r#"[server]
 listen = "127.0.0.1:0"
+
+[store]
+engine = "{engine}"
 
 [log]
 level = "warn"

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Output;
 
 use provost_tests::binary;
+use provost_tests::engine::engine;
 use provost_tests::guests::{self, plugin};
 use provost_tests::server::{TestServer, user};
 use serde_json::{Value, json};
@@ -13,7 +14,7 @@ use tokio::process::Command;
 async fn provost(data: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(binary::provost());
     // Run where no stray provost.toml lies.
-    command.current_dir(data).arg("--data").arg(data).args(arguments);
+    command.current_dir(data).env(binary::ENGINE_VARIABLE, engine()).arg("--data").arg(data).args(arguments);
     command.output().await.expect("the binary runs")
 }
 
@@ -186,7 +187,8 @@ async fn the_log_names_requests_and_carries_no_token_no_value_and_no_filter() {
     let mut command = Command::new(binary::provost());
     command
         .current_dir(data.path())
-        .env("PROVOST__LOG__LEVEL", "provost=trace,hyper=debug,reqwest=debug,sled=debug")
+        .env(binary::ENGINE_VARIABLE, engine())
+        .env("PROVOST__LOG__LEVEL", "provost=trace,hyper=debug,reqwest=debug,sled=debug,fjall=debug,lsm_tree=debug")
         .env("PROVOST__LOG__FORMAT", "json");
     command.args(["--data", data.path().to_str().unwrap(), "serve"]).kill_on_drop(true);
     let mut child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();

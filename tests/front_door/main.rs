@@ -1,4 +1,5 @@
-//! Provost through its front door: real requests, a real store, real guests.
+//! Provost through its front door: real requests, a real store, real guests. Two targets run this
+//! suite, one on each engine.
 
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
 
@@ -6,6 +7,7 @@ mod access;
 mod bad_input;
 mod bulk;
 mod commands;
+mod copying;
 mod crowds;
 mod cursors;
 mod directory;

@@ -20,3 +20,6 @@ pub fn provost() -> PathBuf {
     }
     binary
 }
+
+/// The engine's name for a command that reads no configuration of a test server.
+pub const ENGINE_VARIABLE: &str = "PROVOST__STORE__ENGINE";

@@ -4,6 +4,7 @@
 //! components in the sandbox. Whoever waits here waits for an event.
 
 pub mod binary;
+pub mod engine;
 pub mod guests;
 pub mod process;
 pub mod receiver;

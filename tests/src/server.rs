@@ -11,6 +11,8 @@ use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::engine::with_engine;
+
 /// The media type of every SCIM body.
 pub const SCIM_JSON: &str = "application/scim+json";
 
@@ -122,9 +124,9 @@ impl TestServer {
 
     async fn on(data: TempDir, config: &str, clock: Clock) -> Self {
         let file = data.path().join("provost.toml");
-        let text = format!(
+        let text = with_engine(&format!(
             "[server]\nlisten = \"127.0.0.1:0\"\n[delivery]\nbackoff_ms_min = 20\nbackoff_ms_max = 200\n{config}"
-        );
+        ));
         std::fs::write(&file, text).expect("the data directory is ours");
         let parsed = Config::load(Some(&file)).unwrap_or_else(|error| panic!("{error}"));
         let app = App::start(&parsed, data.path(), clock.clone()).await.unwrap_or_else(|error| panic!("{error}"));

@@ -6,6 +6,7 @@ mod office;
 mod plugin;
 mod print;
 mod serve;
+mod store;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -73,6 +74,9 @@ enum Command {
     /// See, redrive and drop messages that wait to be delivered.
     #[command(subcommand)]
     Outbox(OutboxCommand),
+    /// Move a store to another directory and engine.
+    #[command(subcommand)]
+    Store(store::StoreCommand),
     /// Check the configuration; with `--data DIR`, also walk that store and prove that everything
     /// in it agrees, while no server has it open.
     Check,
@@ -175,6 +179,7 @@ async fn run(Cli { place, command }: Cli) -> Result<ExitCode, Failure> {
         Command::Index(IndexCommand::List) => office::ask(&place, Call::IndexList, print::indexes).await,
         Command::Journal(JournalCommand::Tail { lines, follow }) => office::tail(&place, lines, follow).await,
         Command::Outbox(command) => office::ask(&place, command.call(), print::outbox).await,
+        Command::Store(command) => store::run(&place, command).await,
         Command::Check => check::check(&place).await,
     }
 }

@@ -1,5 +1,7 @@
-//! The whole store under SIGKILL: what was acknowledged is there, and all that is there agrees.
+//! The whole store under SIGKILL, on each engine: what was acknowledged is there, and all that is
+//! there agrees.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use provost_scim::Member;
@@ -7,17 +9,38 @@ use uuid::Uuid;
 
 use super::conformance::{KILLS, acknowledge, acknowledged_until_killed, child_directory, spawn_child};
 use super::tests::{Fixture, group, observed, user};
-use super::{Store, Write};
+use super::{EngineName, Store, Write};
 use crate::context::Realm;
 use crate::hook::{MembershipChange, Operation, Work};
 
-#[test]
-#[ignore = "runs as the child of another test"]
-fn crashing_child() {
+/// Runs the test on one engine, in a module of its own.
+macro_rules! crash {
+    ($module:ident, $engine:expr) => {
+        mod $module {
+            use super::super::EngineName;
+
+            #[test]
+            fn a_kill_loses_nothing_acknowledged_and_leaves_everything_in_agreement() {
+                super::a_kill_loses_nothing_acknowledged_and_leaves_everything_in_agreement($engine, module_path!());
+            }
+
+            #[test]
+            #[ignore = "runs as the child of another test"]
+            fn crashing_child() {
+                super::crashing_child($engine);
+            }
+        }
+    };
+}
+
+crash!(on_sled, EngineName::Sled);
+crash!(on_fjall, EngineName::Fjall);
+
+fn crashing_child(engine: EngineName) {
     let Some(dir) = child_directory() else { return };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        let fixture = Arc::new(Fixture::on(&dir).await);
+        let fixture = Arc::new(Fixture::with_engine(&dir, engine).await);
         let writers: Vec<_> = (0..6).map(|_| tokio::spawn(live(fixture.clone()))).collect();
         for writer in writers {
             writer.await.unwrap();
@@ -59,22 +82,21 @@ async fn live(fixture: Arc<Fixture>) {
     }
 }
 
-#[test]
-fn a_kill_loses_nothing_acknowledged_and_leaves_everything_in_agreement() {
+fn a_kill_loses_nothing_acknowledged_and_leaves_everything_in_agreement(engine: EngineName, module: &str) {
     let dir = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let mut acknowledged = 0;
     for _ in 0..KILLS {
-        let child = spawn_child(module_path!(), "crashing_child", dir.path());
+        let child = spawn_child(module, "crashing_child", dir.path());
         let said = acknowledged_until_killed(child, 1..60);
         acknowledged += said.len();
-        runtime.block_on(look(dir.path(), &said));
+        runtime.block_on(look(dir.path(), engine, &said));
     }
     assert!(acknowledged > KILLS);
 }
 
-async fn look(dir: &std::path::Path, said: &[String]) {
-    let fixture = Fixture::on(dir).await;
+async fn look(dir: &Path, engine: EngineName, said: &[String]) {
+    let fixture = Fixture::with_engine(dir, engine).await;
     let store = &fixture.store;
     let report = store.check().await.unwrap();
     assert!(report.is_sound(), "{:#?}", report.findings);

@@ -5,17 +5,66 @@
 //! that was acknowledged is on disk, whole; one that was not has either happened whole or left
 //! nothing behind.
 //!
-//! There is one engine today (`sled`). The suite in `conformance.rs` is what the next one
-//! must pass.
+//! There are two embedded engines, `sled` and `fjall`, and what they share is in `embedded.rs`. The
+//! suite in `conformance.rs` is what both pass and the next one must.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use serde::Deserialize;
 
-/// A key, made in `keys.rs` and nowhere else.
+/// The engines, by the names that configurations and data directories give them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EngineName {
+    /// Embedded, the default.
+    Sled,
+    /// Embedded; for stores that outgrow the memory.
+    Fjall,
+}
+
+impl EngineName {
+    /// Every engine.
+    pub const ALL: [EngineName; 2] = [Self::Sled, Self::Fjall];
+
+    /// The word for it in the configuration, and its directory in the data directory.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sled => "sled",
+            Self::Fjall => "fjall",
+        }
+    }
+
+    /// The one that this one is not.
+    pub fn other(self) -> Self {
+        match self {
+            Self::Sled => Self::Fjall,
+            Self::Fjall => Self::Sled,
+        }
+    }
+}
+
+impl fmt::Display for EngineName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for EngineName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let named = Self::ALL.into_iter().find(|engine| engine.as_str() == text);
+        named.ok_or_else(|| format!("expected one of {}", Self::ALL.map(Self::as_str).join(", ")))
+    }
+}
+
+/// A key, made in `keys.rs` and nowhere else: never empty, and far below the 65 535 bytes that
+/// every engine takes.
 pub type Key = Vec<u8>;
 
 /// A value.
@@ -152,6 +201,8 @@ pub struct Scan {
     pub skip: usize,
     /// How many keys to answer at most.
     pub limit: usize,
+    /// Ends the walk with the entry at which this many bytes are reached.
+    pub bytes: usize,
     /// Leaves the values empty.
     pub keys_only: bool,
 }
@@ -159,7 +210,7 @@ pub struct Scan {
 impl Scan {
     /// The first `limit` entries of the range.
     pub fn new(space: Space, range: KeyRange, limit: usize) -> Self {
-        Self { space, range, reverse: false, skip: 0, limit, keys_only: false }
+        Self { space, range, reverse: false, skip: 0, limit, bytes: usize::MAX, keys_only: false }
     }
 
     /// From the last key to the first.
@@ -170,6 +221,11 @@ impl Scan {
     /// Without values.
     pub fn keys(self) -> Self {
         Self { keys_only: true, ..self }
+    }
+
+    /// Ends with the entry at which this many bytes are reached.
+    pub fn within(self, bytes: usize) -> Self {
+        Self { bytes, ..self }
     }
 
     /// Passes over the first `skip` keys.
@@ -307,6 +363,9 @@ impl Reads {
 }
 
 /// Ordered maps of bytes, one per space, that can change many keys in many spaces at once, or none.
+///
+/// A batch can be read as soon as it is applied, which is before it is durable. Who has read a part
+/// of it reads all of it from then on.
 pub trait Engine: Send + Sync + 'static {
     /// The values of these keys, in their order.
     fn get(&self, keys: Vec<(Space, Key)>) -> BoxFuture<'_, Result<Vec<Option<Value>>, EngineError>>;

@@ -12,7 +12,8 @@
 //!
 //! The layers, from below: an [`Engine`] (ordered keys, atomic batches), `keys` and `records`
 //! (bytes), `catalog` (which attributes are indexed), and above them what the rest of the server
-//! calls. No file but `sled.rs` knows which database it is.
+//! calls. The embedded engines are `embedded` (what they share) on a database each, and only
+//! `sled.rs` and `fjall.rs` know which database it is; `directory` says which one a directory holds.
 
 mod ancestry;
 mod budget;
@@ -22,9 +23,13 @@ mod check;
 mod commit;
 #[cfg(test)]
 mod conformance;
+mod copy;
 #[cfg(test)]
 mod crash;
+mod directory;
+mod embedded;
 pub mod engine;
+mod fjall;
 mod ground;
 mod joins;
 mod keys;
@@ -62,7 +67,8 @@ pub use ancestry::{Ancestry, Lineage};
 pub use build::{IndexState, IndexStatus};
 pub use catalog::{Index, IndexError};
 pub use check::{Finding, Misfit, Report};
-pub use engine::{Durable, Engine, EngineError, Space};
+pub use copy::{CopyError, Moved, copy, engine_of};
+pub use engine::{Durable, Engine, EngineError, EngineName, Space};
 pub use outbox::{OutboxCounts, OutboxKey, OutboxRow};
 pub use prune::Pruned;
 pub use query::{FindError, Listing, Order, Page, Part, Portion, Position, Query, Start};
@@ -89,6 +95,8 @@ pub const CACHE_BYTES_DEFAULT: u64 = 256 * 1024 * 1024;
 pub struct StoreConfig {
     /// The data directory; made if it is not there.
     pub dir: PathBuf,
+    /// Which engine keeps the data.
+    pub engine: EngineName,
     /// How much of the database is kept in memory, in bytes.
     pub cache_bytes: u64,
     /// The attributes that are indexed, beside those that are unique; absent: those that the store
@@ -103,6 +111,7 @@ impl StoreConfig {
     pub fn new(dir: impl Into<PathBuf>, schemas: &Schemas) -> Self {
         Self {
             dir: dir.into(),
+            engine: EngineName::Sled,
             cache_bytes: CACHE_BYTES_DEFAULT,
             indexes: Some(Index::standard(schemas)),
             scan_resources_max: SCAN_RESOURCES_MAX,
@@ -126,6 +135,34 @@ pub enum OpenError {
         dir: PathBuf,
         /// What the system said.
         source: io::Error,
+    },
+    /// It holds another engine's data.
+    #[error(
+        "the data directory `{dir}` holds a store of the engine `{found}`, and `{wanted}` is asked for; set `store.engine = \"{found}\"`, or move it: `provost store copy --from {dir} --to NEW --engine {wanted}`",
+        dir = dir.display()
+    )]
+    OtherEngine {
+        /// Which directory.
+        dir: PathBuf,
+        /// The engine that made it.
+        found: EngineName,
+        /// The engine that was to open it.
+        wanted: EngineName,
+    },
+    /// It holds half a copy.
+    #[error(
+        "the data directory `{}` holds a copy that was not finished, and no store; delete it and run `provost store copy` again",
+        dir.display()
+    )]
+    Unfinished {
+        /// Which directory.
+        dir: PathBuf,
+    },
+    /// Its mark names no engine.
+    #[error("`{}` names no engine that this release knows; use the release that wrote it or a later one", file.display())]
+    UnknownEngine {
+        /// The mark.
+        file: PathBuf,
     },
     /// A later release wrote it.
     #[error(
@@ -216,12 +253,13 @@ impl Store {
     /// Opens the embedded store, or makes it.
     ///
     /// # Errors
-    /// [`OpenError::InUse`] when another process works on the directory.
+    /// [`OpenError::InUse`] when another process works on the directory, [`OpenError::OtherEngine`]
+    /// when another engine's data is in it.
     pub async fn open(config: &StoreConfig, schemas: Arc<Schemas>) -> Result<Self, OpenError> {
-        let (dir, cache_bytes) = (config.dir.clone(), config.cache_bytes);
-        let engine = tokio::task::spawn_blocking(move || sled::SledEngine::open(&dir, cache_bytes));
+        let (dir, engine, cache_bytes) = (config.dir.clone(), config.engine, config.cache_bytes);
+        let engine = tokio::task::spawn_blocking(move || directory::open(&dir, engine, cache_bytes));
         let engine = engine.await.map_err(|_| StoreError::unavailable("opening the store broke off"))??;
-        Self::on(Arc::new(engine), schemas, config).await
+        Self::on(engine, schemas, config).await
     }
 
     /// Opens a store on an engine.

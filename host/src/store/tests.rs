@@ -36,8 +36,17 @@ impl Fixture {
     }
 
     pub async fn with_cache(dir: &Path, cache_bytes: u64) -> Self {
+        Self::configured(|schemas| StoreConfig { cache_bytes, ..StoreConfig::new(dir, schemas) }).await
+    }
+
+    pub async fn with_engine(dir: &Path, engine: EngineName) -> Self {
+        let cache_bytes = 16 * 1024 * 1024;
+        Self::configured(|schemas| StoreConfig { engine, cache_bytes, ..StoreConfig::new(dir, schemas) }).await
+    }
+
+    async fn configured(config: impl FnOnce(&Schemas) -> StoreConfig) -> Self {
         let schemas = Arc::new(Schemas::standard());
-        let config = StoreConfig { cache_bytes, ..StoreConfig::new(dir, &schemas) };
+        let config = config(&schemas);
         let store = Store::open(&config, schemas.clone()).await.unwrap();
         let actor = Actor { subject: "hr".into(), client: Some("HR".into()), scopes: vec![Scope::Write] };
         let cx = RequestContext {
@@ -239,6 +248,7 @@ fn staged(key: &str, value: Option<&str>, expected: Option<Option<&str>>) -> Sta
     }
 }
 
+mod copying;
 mod deletes;
 mod finding;
 mod following;

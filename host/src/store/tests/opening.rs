@@ -226,7 +226,7 @@ async fn a_closed_store_says_so() {
 }
 
 /// A store with something of everything in it.
-async fn furnished() -> Fixture {
+pub(super) async fn furnished() -> Fixture {
     let fixture = Fixture::new().await;
     let (ana, bob, team) = (fixture.user("ana").await, fixture.user("bob").await, fixture.group("team").await);
     fixture.members(&team, &[&ana, &bob], &[]).await.unwrap();
