@@ -125,6 +125,8 @@ impl App {
             base_url: base_url.clone(),
             leniency: config.scim.leniency,
             page_resources_max: config.server.page_resources_max,
+            passwords: config.scim.passwords.clone(),
+            me: config.scim.me.clone(),
         };
         let pipeline = Arc::new(Pipeline::new(store.clone(), plugins.clone(), schemas, settings));
         let api = Api {
@@ -203,9 +205,11 @@ async fn first_token(store: &Store, data: &Path, clock: &Clock) -> Result<Option
         id: "admin".to_owned(),
         name: "first administrator".to_owned(),
         hash: token.hash(),
-        scopes: Scope::ALL.into(),
+        scopes: Scope::ADMINISTRATOR.into(),
         created: clock.now(),
         expires: None,
+        resource: None,
+        claims: std::collections::BTreeMap::new(),
     };
     store.token_put(Realm::DEFAULT, &record).await?;
     Ok(Some(token))

@@ -12,7 +12,9 @@ use provost_scim::{Leniency, Schemas};
 use serde::Deserialize;
 
 use crate::delivery::Patience;
+use crate::hook::{OnFault, Operation};
 use crate::limits;
+use crate::pipeline::{MeRules, PasswordRules};
 use crate::plugin::{self, PluginConfig};
 use crate::store::StoreConfig;
 
@@ -74,6 +76,10 @@ impl Default for Server {
 pub struct Scim {
     /// Which deviations of clients are understood.
     pub leniency: Leniency,
+    /// What passwords must be like.
+    pub passwords: PasswordRules,
+    /// Whose resource `/Me` is, and how people register.
+    pub me: MeRules,
 }
 
 /// `[admin]`
@@ -274,7 +280,29 @@ impl Config {
             return senseless("delivery.backoff_ms_min", "expected at most `delivery.backoff_ms_max`");
         }
         plugin::check_configs(&self.plugin)?;
-        Ok(())
+        let wrong = |table: &str, (key, text): (&str, String)| senseless(&format!("{table}.{key}"), &text);
+        self.scim.passwords.check().or_else(|e| wrong("scim.passwords", e))?;
+        let schemas = Schemas::standard();
+        let indexes = self.store.at(Path::new(""), &schemas).indexes;
+        self.scim.me.check(&schemas, &indexes).or_else(|e| wrong("scim.me", e))?;
+        self.check_policy().or_else(|text| senseless("scim.me.registration.policy", &text))
+    }
+
+    /// Nobody registers but past a plugin that is asked about every new User and can say no.
+    fn check_policy(&self) -> Result<(), String> {
+        let Some(registration) = &self.scim.me.registration else { return Ok(()) };
+        let policy = &registration.policy;
+        match self.plugin.iter().find(|plugin| plugin.name == *policy) {
+            None => Err(format!("there is no plugin `{policy}`")),
+            Some(plugin) if !plugin.enabled => Err(format!("plugin `{policy}` is switched off")),
+            Some(plugin) if !plugin.subscribes("User", Operation::Create) => {
+                Err(format!("plugin `{policy}` is not asked about new Users; see its `types` and `operations`"))
+            }
+            Some(plugin) if plugin.on_fault != OnFault::Refuse => {
+                Err(format!("plugin `{policy}` needs `on_fault = \"refuse\"`, or people register when it fails"))
+            }
+            Some(_) => Ok(()),
+        }
     }
 
     /// The absolute base URI that clients use, without a trailing slash, for a server that

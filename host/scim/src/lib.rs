@@ -21,6 +21,7 @@ pub mod path;
 pub mod project;
 pub mod resource;
 pub mod schema;
+pub mod secret;
 pub mod standard;
 pub mod version;
 
@@ -31,6 +32,7 @@ pub use leniency::Leniency;
 pub use project::Projection;
 pub use resource::{Draft, Member, MembershipEdit, Resource, Stamp};
 pub use schema::{Attribute, AttributeType, Mutability, Place, ResourceType, Returned, Schema, Schemas, Uniqueness};
+pub use secret::{NewPassword, PasswordHash};
 
 /// A JSON object whose keys are attribute names in the schema's own spelling.
 pub type Attributes = serde_json::Map<String, serde_json::Value>;

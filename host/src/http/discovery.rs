@@ -22,6 +22,7 @@ pub async fn service_provider_config(State(api): State<Api>, parameters: Paramet
         default_page_size: PAGE_RESOURCES_DEFAULT.min(max_results) as u64,
         documentation_uri: None,
         bulk: None,
+        change_password: settings.passwords.enabled,
     };
     Ok(Message(discovery::service_provider_config(&facts, &settings.base_url)))
 }

@@ -8,6 +8,7 @@
 mod discovery;
 mod error;
 mod extract;
+mod me;
 mod observe;
 mod resources;
 mod respond;
@@ -67,6 +68,8 @@ pub fn router(api: Api) -> Router {
         .route("/ResourceTypes/{name}", get(discovery::resource_type))
         .route("/Schemas", get(discovery::schemas))
         .route("/Schemas/{urn}", get(discovery::schema));
+    let me = get(me::read).post(me::register).put(me::replace).patch(me::patch).delete(me::delete);
+    scim = scim.route("/Me", me.clone()).route("/Me/", me);
     for resource_type in &api.pipeline.schemas().resource_types {
         let (path, many) = (&resource_type.endpoint, get(resources::list).post(resources::create));
         let one = get(resources::read).put(resources::replace).patch(resources::patch).delete(resources::delete);

@@ -9,9 +9,12 @@
 //! wait to write the very same resource.
 
 mod error;
+mod me;
 mod membership;
+mod rate;
 mod read;
 mod review;
+mod secret;
 mod show;
 mod turn;
 mod write;
@@ -20,12 +23,16 @@ use std::sync::Arc;
 
 use provost_scim::{Attributes, Leniency, Schemas};
 
-pub use error::{ReadError, WriteError};
+pub use error::{MeError, ReadError, WriteError};
+pub use me::{Bind, MeRules, Registration};
 pub use read::{Listed, Search};
+pub use secret::{HashError, PasswordRules};
 pub use write::{At, Precondition};
 
 use crate::hook::Hooks;
 use crate::store::Store;
+use me::Desk;
+use secret::Hasher;
 use turn::Turns;
 
 /// The way in for every door: HTTP, the admin API, the command line, the demo.
@@ -35,6 +42,8 @@ pub struct Pipeline {
     schemas: Arc<Schemas>,
     settings: Settings,
     turns: Turns,
+    hasher: Hasher,
+    desk: Desk,
 }
 
 /// What the operator decides about reads and writes.
@@ -47,6 +56,10 @@ pub struct Settings {
     pub leniency: Leniency,
     /// How many resources a page holds at most.
     pub page_resources_max: usize,
+    /// What passwords must be like.
+    pub passwords: PasswordRules,
+    /// Whose resource is whose, and how people register.
+    pub me: MeRules,
 }
 
 /// One resource as it is answered.
@@ -65,7 +78,8 @@ pub struct Answer {
 impl Pipeline {
     /// A pipeline over this store, these plugins and these schemas.
     pub fn new(store: Arc<Store>, hooks: Arc<dyn Hooks>, schemas: Arc<Schemas>, settings: Settings) -> Self {
-        Self { store, hooks, schemas, settings, turns: Turns::default() }
+        let (hasher, desk) = (Hasher::new(&settings.passwords), Desk::new(&settings.me, &schemas));
+        Self { store, hooks, schemas, settings, turns: Turns::default(), hasher, desk }
     }
 
     /// The schemas this pipeline speaks.

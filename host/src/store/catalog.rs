@@ -93,7 +93,7 @@ impl Entry {
             number: self.number,
             path: self.target.path.clone(),
             shape: Shape {
-                kind: kind_number(self.target.kind),
+                kind: kind_number(&self.target),
                 case_exact: self.target.case_exact,
                 uniqueness: uniqueness_number(self.uniqueness),
             },
@@ -234,8 +234,12 @@ struct Shape {
     uniqueness: u8,
 }
 
-fn kind_number(kind: AttributeType) -> u8 {
-    match kind {
+/// The number of how values become keys. It is another one when that changes, so that the entries of
+/// an older release are made anew.
+fn kind_number(target: &Target) -> u8 {
+    match target.kind {
+        // User names were prepared and not folded before.
+        AttributeType::String if compare::is_user_name(target) => 7,
         AttributeType::String => 0,
         AttributeType::Boolean => 1,
         AttributeType::Decimal | AttributeType::Integer => 2,
