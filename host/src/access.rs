@@ -8,8 +8,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::TryRngCore;
 use rand::rngs::OsRng;
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
-use crate::context::{RequestContext, Scope};
+use crate::context::{Capacity, RequestContext, Scope};
 
 /// What every token begins with, so that a leaked one is recognised by secret scanners.
 const TOKEN_PREFIX: &str = "provost_";
@@ -55,18 +56,27 @@ pub fn hash(presented: &str) -> TokenHash {
 pub enum Action {
     /// Read or search resources.
     Read,
-    /// Create, replace, patch or delete resources.
+    /// Create, replace or patch resources.
     Write,
+    /// Delete resources.
+    Delete,
     /// See or change the server itself: plugins, outbox, tokens.
     Administer,
 }
 
 impl Action {
-    fn needs(self) -> Scope {
-        match self {
-            Self::Read => Scope::Read,
-            Self::Write => Scope::Write,
-            Self::Administer => Scope::Admin,
+    /// The scopes of which one is enough; the first is the one to ask for.
+    fn needs(self, capacity: Capacity) -> &'static [Scope] {
+        match (self, capacity) {
+            (Self::Read, Capacity::Owner(_)) => &[Scope::Me, Scope::Read],
+            (Self::Write, Capacity::Owner(_)) => &[Scope::Me, Scope::Write],
+            (Self::Delete, Capacity::Owner(_)) => &[Scope::MeDelete, Scope::Write],
+            (Self::Write, Capacity::Applicant { .. }) => &[Scope::Register],
+            (Self::Read, Capacity::Client | Capacity::Applicant { .. }) => &[Scope::Read],
+            (Self::Write, Capacity::Client) | (Self::Delete, Capacity::Client | Capacity::Applicant { .. }) => {
+                &[Scope::Write]
+            }
+            (Self::Administer, _) => &[Scope::Admin],
         }
     }
 }
@@ -84,8 +94,35 @@ pub struct Forbidden {
 /// # Errors
 /// [`Forbidden`] names the missing scope.
 pub fn allow(cx: &RequestContext, action: Action) -> Result<(), Forbidden> {
-    let needed = action.needs();
-    if cx.actor.scopes.contains(&needed) { Ok(()) } else { Err(Forbidden { needed }) }
+    // Owning one resource gives no right to any other.
+    let capacity = if let Capacity::Owner(_) = cx.capacity { Capacity::Client } else { cx.capacity };
+    one_of(cx, action.needs(capacity))
+}
+
+/// The same for one resource, which its owner may do more with than others may.
+///
+/// # Errors
+/// [`Forbidden`] names the missing scope.
+pub fn allow_on(cx: &RequestContext, action: Action, id: Uuid) -> Result<(), Forbidden> {
+    match cx.capacity {
+        Capacity::Owner(own) if own == id => one_of(cx, action.needs(cx.capacity)),
+        Capacity::Owner(_) | Capacity::Client | Capacity::Applicant { .. } => allow(cx, action),
+    }
+}
+
+/// The same for one's own resource, before it is known which that is.
+///
+/// # Errors
+/// [`Forbidden`] names the missing scope.
+pub fn allow_on_own(cx: &RequestContext, action: Action) -> Result<(), Forbidden> {
+    one_of(cx, action.needs(Capacity::Owner(Uuid::nil())))
+}
+
+fn one_of(cx: &RequestContext, enough: &[Scope]) -> Result<(), Forbidden> {
+    match enough.iter().any(|scope| cx.actor.scopes.contains(scope)) {
+        true => Ok(()),
+        false => Err(Forbidden { needed: enough[0] }),
+    }
 }
 
 #[cfg(test)]
@@ -100,5 +137,31 @@ mod tests {
         assert_eq!(one.hash(), hash(one.reveal()));
         assert_ne!(one.hash(), two.hash());
         assert_eq!(one.reveal().len(), TOKEN_PREFIX.len() + 43);
+    }
+
+    #[test]
+    fn an_owners_rights_reach_the_owned_resource_and_nothing_else() {
+        let (own, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let cx = |scopes: &[Scope], capacity| RequestContext {
+            request_id: "r".into(),
+            realm: crate::context::Realm::DEFAULT,
+            actor: std::sync::Arc::new(crate::context::Actor { scopes: scopes.to_vec(), ..Default::default() }),
+            now: jiff::Timestamp::UNIX_EPOCH,
+            capacity,
+        };
+        let owner = cx(&[Scope::Me], Capacity::Owner(own));
+        let everything = [Action::Read, Action::Write, Action::Delete, Action::Administer];
+        let allowed = |cx: &RequestContext, id| everything.map(|action| allow_on(cx, action, id).is_ok());
+
+        assert_eq!(allowed(&owner, own), [true, true, false, false]);
+        assert_eq!(allowed(&owner, other), [false; 4]);
+        assert_eq!(everything.map(|action| allow(&owner, action).is_ok()), [false; 4]);
+        assert_eq!(allowed(&cx(&[Scope::Me], Capacity::Client), own), [false; 4]);
+        assert_eq!(allowed(&cx(&[Scope::MeDelete], Capacity::Owner(own)), own), [false, false, true, false]);
+        assert_eq!(allowed(&cx(&[Scope::Write], Capacity::Owner(own)), own), [false, true, true, false]);
+
+        let applicant = cx(&[Scope::Register], Capacity::Applicant { anonymous: false });
+        assert_eq!(allowed(&applicant, own), [false, true, false, false]);
+        assert_eq!(allowed(&cx(&[Scope::Register], Capacity::Client), own), [false; 4]);
     }
 }

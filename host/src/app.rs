@@ -111,6 +111,7 @@ impl App {
     /// server runs, degraded.
     pub async fn start(config: &Config, data: &Path, clock: Clock) -> Result<Self, StartError> {
         let schemas = config.schemas()?;
+        config.check_beside(&schemas)?;
         let store = Arc::new(Store::open(&config.store.at(data, &schemas)?, schemas.clone()).await?);
         if store.schemas_changed().await? {
             warn!(
@@ -137,6 +138,8 @@ impl App {
             leniency: config.scim.leniency,
             page_resources_max: config.server.page_resources_max,
             cursor_timeout_seconds: config.server.cursor_timeout_seconds,
+            passwords: config.scim.passwords.clone(),
+            me: config.scim.me.clone(),
         };
         let pipeline = Arc::new(Pipeline::new(store.clone(), plugins.clone(), schemas, settings));
         let api = Api {
@@ -217,9 +220,11 @@ async fn first_token(store: &Store, data: &Path, clock: &Clock) -> Result<Option
         id: "admin".to_owned(),
         name: "first administrator".to_owned(),
         hash: token.hash(),
-        scopes: Scope::ALL.into(),
+        scopes: Scope::ADMINISTRATOR.into(),
         created: clock.now(),
         expires: None,
+        resource: None,
+        claims: std::collections::BTreeMap::new(),
     };
     store.token_put(Realm::DEFAULT, &record).await?;
     Ok(Some(token))

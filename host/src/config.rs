@@ -14,7 +14,9 @@ use provost_scim::{Leniency, Schemas};
 use serde::Deserialize;
 
 use crate::delivery::Patience;
+use crate::hook::{OnFault, Operation};
 use crate::limits;
+use crate::pipeline::{MeRules, PasswordRules};
 use crate::plugin::{self, PluginConfig};
 use crate::schemas::{self, BadSchemas};
 pub use crate::store::EngineName;
@@ -87,6 +89,10 @@ pub struct Scim {
     pub schemas: Vec<PathBuf>,
     /// Files with resource types, or directories of them, relative to this configuration.
     pub resource_types: Vec<PathBuf>,
+    /// What passwords must be like.
+    pub passwords: PasswordRules,
+    /// Whose resource `/Me` is, and how people register.
+    pub me: MeRules,
 }
 
 /// `[bulk]`
@@ -381,7 +387,36 @@ impl Config {
             return senseless("store.index", &text);
         }
         plugin::check_configs(&self.plugin)?;
-        Ok(())
+        let wrong = |table: &str, (key, text): (&str, String)| senseless(&format!("{table}.{key}"), &text);
+        self.scim.passwords.check().or_else(|e| wrong("scim.passwords", e))?;
+        self.check_policy().or_else(|text| senseless("scim.me.registration.policy", &text))
+    }
+
+    /// What can be judged only beside the schemas: which attributes are indexed, and whose `/Me` is.
+    ///
+    /// # Errors
+    /// The key, and what was expected.
+    pub fn check_beside(&self, schemas: &Schemas) -> Result<(), ConfigError> {
+        let indexes = self.store.indexes(schemas)?;
+        let wrong = |(key, text): (&str, String)| ConfigError::Senseless { key: format!("scim.me.{key}"), text };
+        self.scim.me.check(schemas, &indexes).map_err(wrong)
+    }
+
+    /// Nobody registers but past a plugin that is asked about every new User and can say no.
+    fn check_policy(&self) -> Result<(), String> {
+        let Some(registration) = &self.scim.me.registration else { return Ok(()) };
+        let policy = &registration.policy;
+        match self.plugin.iter().find(|plugin| plugin.name == *policy) {
+            None => Err(format!("there is no plugin `{policy}`")),
+            Some(plugin) if !plugin.enabled => Err(format!("plugin `{policy}` is switched off")),
+            Some(plugin) if !plugin.subscribes("User", Operation::Create) => {
+                Err(format!("plugin `{policy}` is not asked about new Users; see its `types` and `operations`"))
+            }
+            Some(plugin) if plugin.on_fault != OnFault::Refuse => {
+                Err(format!("plugin `{policy}` needs `on_fault = \"refuse\"`, or people register when it fails"))
+            }
+            Some(_) => Ok(()),
+        }
     }
 
     /// The absolute base URI that clients use, without a trailing slash, for a server that

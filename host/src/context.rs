@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use uuid::{NoContext, Uuid};
 
 /// The part of the directory a key belongs to. One server holds one realm today; every stored
@@ -38,11 +39,23 @@ pub enum Scope {
     /// Everything under `/admin`.
     #[serde(rename = "admin")]
     Admin,
+    /// Read and change one's own resource, through `/Me`.
+    #[serde(rename = "scim.me")]
+    Me,
+    /// Delete one's own resource, through `/Me`.
+    #[serde(rename = "scim.me.delete")]
+    MeDelete,
+    /// Register new people, by `POST /Me`.
+    #[serde(rename = "scim.register")]
+    Register,
 }
 
 impl Scope {
-    /// Every scope, for listings and for the first administrator token.
-    pub const ALL: [Scope; 3] = [Scope::Read, Scope::Write, Scope::Admin];
+    /// Every scope. Stored by its place in the enum above, so that a new one comes last.
+    pub const ALL: [Scope; 6] = [Scope::Read, Scope::Write, Scope::Admin, Scope::Me, Scope::MeDelete, Scope::Register];
+
+    /// What the first administrator's token may do, and the operator at the machine itself.
+    pub const ADMINISTRATOR: [Scope; 3] = [Scope::Read, Scope::Write, Scope::Admin];
 
     /// The scope as a token carries it.
     pub fn as_str(self) -> &'static str {
@@ -50,6 +63,9 @@ impl Scope {
             Self::Read => "scim.read",
             Self::Write => "scim.write",
             Self::Admin => "admin",
+            Self::Me => "scim.me",
+            Self::MeDelete => "scim.me.delete",
+            Self::Register => "scim.register",
         }
     }
 }
@@ -64,15 +80,17 @@ impl std::str::FromStr for Scope {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|s| s.as_str() == text)
-            .ok_or_else(|| format!("`{text}` is not a scope; expected one of scim.read, scim.write, admin"))
+        let known = || Self::ALL.map(Self::as_str).join(", ");
+        let found = Self::ALL.into_iter().find(|scope| scope.as_str() == text);
+        found.ok_or_else(|| format!("`{text}` is not a scope; expected one of {}", known()))
     }
 }
 
 /// Who asked, as the credential told.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// The journal and the outbox keep the subject, the client and the scopes. Claims are personal data
+/// that nobody asked to be kept, so they last as long as the request.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Actor {
     /// The credential's subject: for a token made here, its id.
     pub subject: String,
@@ -80,6 +98,28 @@ pub struct Actor {
     pub client: Option<String>,
     /// What the credential allows.
     pub scopes: Vec<Scope>,
+    /// What else the credential says of its bearer.
+    #[serde(skip)]
+    pub claims: Map<String, Value>,
+    /// The one resource that the credential was made for: its bearer's own.
+    #[serde(skip)]
+    pub resource: Option<Uuid>,
+}
+
+/// In which capacity a request acts. The doors only ever say [`Capacity::Client`], or that nobody
+/// gave a name; whose resource is whose is found out in the pipeline.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Capacity {
+    /// As a client, with the rights of its scopes.
+    #[default]
+    Client,
+    /// As the owner of this resource, on this resource.
+    Owner(Uuid),
+    /// As somebody who registers.
+    Applicant {
+        /// Without any credential.
+        anonymous: bool,
+    },
 }
 
 /// What one request knows about itself. One request has one `now` and one id.
@@ -95,6 +135,8 @@ pub struct RequestContext {
     pub now: Timestamp,
     /// Whether it asks for `Group-Overhead-Bypass`: no names of members, in answers and in paths.
     pub overhead_bypass: bool,
+    /// In which capacity it acts.
+    pub capacity: Capacity,
 }
 
 /// A new id that sorts by `now` (RFC 9562, version 7): for resources and for requests.

@@ -162,3 +162,35 @@ pub const HTTP_CONNECT_MILLIS_MAX: u64 = 5_000;
 
 /// How many of a name's addresses are looked at.
 pub const HTTP_ADDRESSES_MAX: usize = 16;
+
+/// How many characters the operator may let a password have.
+pub const PASSWORD_CHARS_MAX: usize = 1_024;
+
+/// How little memory the operator may let one password hash take, in KiB: the least that the OWASP
+/// password storage cheat sheet names.
+pub const PASSWORD_MEMORY_KIB_MIN: u32 = 7 * 1024;
+
+/// How much memory the operator may let one password hash take, in KiB.
+pub const PASSWORD_MEMORY_KIB_MAX: u32 = 1024 * 1024;
+
+/// How often the operator may let one password hash go through its memory.
+pub const PASSWORD_ITERATIONS_MAX: u32 = 64;
+
+/// How many lanes the operator may give one password hash.
+pub const PASSWORD_LANES_MAX: u32 = 16;
+
+/// How many passwords are hashed at once: each takes its memory for the time.
+pub const PASSWORD_HASHES_MAX: usize = 4;
+
+/// How long a request may wait until its password can be hashed, in milliseconds; then it is
+/// answered 503.
+pub const PASSWORD_WAIT_MILLIS_MAX: u64 = 10_000;
+
+/// How many people the operator may let register within a minute without a credential.
+pub const REGISTRATIONS_PER_MINUTE_MAX: u32 = 10_000;
+
+/// How many claims a token may carry.
+pub const TOKEN_CLAIMS_MAX: usize = 32;
+
+/// How large one claim of a token may be, name and value, in bytes.
+pub const TOKEN_CLAIM_BYTES_MAX: usize = 1_024;

@@ -1,5 +1,6 @@
 //! Every route against every kind of credential, and error bodies on every path that fails.
 
+use provost_tests::guests::{self, plugin};
 use provost_tests::server::{TestServer, user};
 use reqwest::Method;
 use serde_json::json;
@@ -73,6 +74,65 @@ async fn permission_is_asked_on_every_route() {
         assert_eq!(server.send(client.get(&url).bearer_auth(&reader)).await.status, 403, "{path}");
         assert_eq!(server.admin("GET", path).await.status, 200, "{path}");
     }
+}
+
+/// S-1.3, S-14.6: `/Me`, and the scopes that are for it alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn permission_is_asked_on_me_and_its_scopes_open_nothing_else() {
+    let policy = plugin(guests::STAMP, "grant = { imports = [\"config\"] }");
+    let me = "[scim.me]\nbind = \"claim\"\nregistration = { policy = \"stamp\" }\n";
+    let server = TestServer::start(&format!("{me}{policy}")).await;
+    // Who has a claim, but no account, gets past permission: 404 where it was given.
+    let credentials: [(&[&str], [u16; 5]); 8] = [
+        (&[], [401, 401, 401, 401, 401]),
+        (&["scim.read"], [404, 403, 403, 403, 403]),
+        (&["scim.write"], [403, 403, 404, 404, 404]),
+        (&["admin"], [403, 403, 403, 403, 403]),
+        (&["scim.me"], [404, 403, 404, 404, 403]),
+        (&["scim.me.delete"], [403, 403, 403, 403, 404]),
+        (&["scim.register"], [403, 201, 403, 403, 403]),
+        (&["scim.me", "scim.me.delete", "scim.register"], [404, 201, 404, 404, 404]),
+    ];
+    for (at, (scopes, expected)) in credentials.into_iter().enumerate() {
+        let token = if scopes.is_empty() { None } else { Some(token(&server, scopes).await) };
+        let send = async |method: &str, path: &str| {
+            let url = format!("{}{path}", server.app.base_url);
+            let method = Method::from_bytes(method.as_bytes()).unwrap();
+            let mut request = provost_tests::server::client().request(method.clone(), url);
+            if let Some(token) = &token {
+                request = request.bearer_auth(token);
+            }
+            let body = match method.as_str() {
+                "PATCH" => provost_tests::server::patch(json!([{ "op": "remove", "path": "title" }])),
+                _ => user(&format!("user{at}")),
+            };
+            if !matches!(method.as_str(), "GET" | "DELETE") {
+                request = request.header("content-type", "application/scim+json").body(body.to_string());
+            }
+            server.send(request).await
+        };
+        for (method, expected) in ["GET", "POST", "PUT", "PATCH", "DELETE"].into_iter().zip(expected) {
+            let answer = send(method, "/Me").await;
+            assert_eq!(answer.status, expected, "{scopes:?}: {method} /Me: {}", answer.body);
+        }
+        if scopes.iter().all(|scope| scope.starts_with("scim.me") || *scope == "scim.register") && !scopes.is_empty() {
+            let id = server.get("/Users?count=1").await.body["Resources"][0]["id"].as_str().unwrap_or("7").to_owned();
+            for (method, path) in [
+                ("GET", "/Users".to_owned()),
+                ("GET", "/Groups".to_owned()),
+                ("POST", "/Users".to_owned()),
+                ("POST", "/Groups".to_owned()),
+                ("GET", format!("/Users/{id}")),
+                ("PUT", format!("/Users/{id}")),
+                ("PATCH", format!("/Users/{id}")),
+                ("DELETE", format!("/Users/{id}")),
+            ] {
+                let expected = if id == "7" && path.len() > 7 { 404 } else { 403 };
+                assert_eq!(send(method, &path).await.status, expected, "{scopes:?}: {method} {path}");
+            }
+        }
+    }
+    assert_eq!(server.count("/Users").await, 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,9 +19,10 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::error::shown;
+use crate::secret::{PASSWORD, is_password};
 use crate::{
-    Attribute, AttributeType, Attributes, Draft, Invalid, Leniency, Member, MembershipEdit, Mutability, Resource,
-    ResourceType, Stamp, standard,
+    Attribute, AttributeType, Attributes, Draft, Invalid, Leniency, Member, MembershipEdit, Mutability, NewPassword,
+    PasswordHash, Resource, ResourceType, Stamp, standard,
 };
 
 pub use membership::members;
@@ -42,7 +43,7 @@ pub fn create(body: Value, resource_type: &Arc<ResourceType>, leniency: &Lenienc
         Some(members) if !members.is_empty() => vec![MembershipEdit::Add(members)],
         _ => Vec::new(),
     };
-    Ok(Draft { resource_type: resource_type.clone(), attributes: read.attributes, membership })
+    Ok(Draft { resource_type: resource_type.clone(), attributes: read.attributes, membership, secret: read.secret })
 }
 
 /// Holds a draft to its schema and makes it a resource.
@@ -50,7 +51,8 @@ pub fn create(body: Value, resource_type: &Arc<ResourceType>, leniency: &Lenienc
 /// Required attributes are there and not empty, in each element that is present as well (S-3.20);
 /// an extension that is present, or must be, is complete (S-3.19); values fit their types; no list
 /// has two primary elements; the whole is no larger than [`RESOURCE_BYTES_MAX`]. How deep a
-/// resource may nest is bounded by its schema.
+/// resource may nest is bounded by its schema. Of a password only a hash is taken: a new one that is
+/// not sealed yet, or what is no hash, is left out (S-21.2).
 pub fn validate(draft: Draft, stamp: Stamp) -> Result<Resource, Invalid> {
     let resource_type = draft.resource_type;
     let attributes = read(Value::Object(draft.attributes), &resource_type, Rules::outcome())?.attributes;
@@ -77,6 +79,7 @@ struct Read {
     schemas: Option<Value>,
     id: Option<Value>,
     meta: Option<Value>,
+    secret: Option<NewPassword>,
 }
 
 /// Takes a document apart: what is the server's, what are edges, what are attributes; and checks
@@ -90,6 +93,7 @@ fn read(body: Value, resource_type: &ResourceType, rules: Rules) -> Result<Read,
     let mut meta = None;
     let mut external_id = None;
     let mut members = None;
+    let mut password = None;
     let mut containers: Vec<Option<Value>> = vec![None; resource_type.extensions.len()];
     let mut core = Attributes::new();
 
@@ -103,12 +107,7 @@ fn read(body: Value, resource_type: &ResourceType, rules: Rules) -> Result<Read,
             (Some(_), _) => &mut external_id,
             (None, Some(index)) => &mut containers[index],
             (None, None) if resource_type.has_members && name.eq_ignore_ascii_case("members") => &mut members,
-            (None, None) if is_password(&name, resource_type) => {
-                if !rules.dummy_password && !value.is_null() {
-                    return Err(Invalid::value("`password` cannot be set here"));
-                }
-                continue;
-            }
+            (None, None) if names_password(&name, resource_type) => &mut password,
             (None, None) => {
                 core.insert(name, value);
                 continue;
@@ -120,6 +119,16 @@ fn read(body: Value, resource_type: &ResourceType, rules: Rules) -> Result<Read,
         *slot = Some(value);
     }
 
+    let secret = match password {
+        None | Some(Value::Null) => None,
+        // The server's own document: the hash of the password in force, or nothing.
+        Some(Value::String(text)) if rules.keep_read_only => {
+            core.extend(PasswordHash::parse(&text).map(|_| (PASSWORD.to_owned(), Value::String(text))));
+            None
+        }
+        Some(Value::String(text)) => Some(NewPassword::new(text)),
+        Some(_) => return Err(Invalid::value("`password` must be a string")),
+    };
     let mut attributes = Attributes::new();
     if let (Some(value), Some(attribute)) = (external_id, standard::common("externalId"))
         && let Some(value) = check_value(At::attribute(None, &attribute.name), attribute, value, rules)?
@@ -136,13 +145,12 @@ fn read(body: Value, resource_type: &ResourceType, rules: Rules) -> Result<Read,
         }
     }
     let members = members.map(|value| membership::members(value, rules)).transpose()?;
-    Ok(Read { attributes, members, schemas, id, meta })
+    Ok(Read { attributes, members, schemas, id, meta, secret })
 }
 
-/// Whether this names the core schema's secret, which cannot be set for now.
-fn is_password(name: &str, resource_type: &ResourceType) -> bool {
-    name.eq_ignore_ascii_case("password")
-        && resource_type.schema.attribute(name).is_some_and(|a| a.mutability == Mutability::WriteOnly)
+/// Whether this names the base schema's password.
+fn names_password(name: &str, resource_type: &ResourceType) -> bool {
+    name.eq_ignore_ascii_case(PASSWORD) && resource_type.schema.attribute(name).is_some_and(is_password)
 }
 
 /// Holds `schemas` to S-5.1 and S-5.2: it names the base schema, and nothing that the resource type

@@ -143,10 +143,15 @@ pub fn operand(value: &Value, target: &Target) -> Option<Operand> {
     }
 }
 
+/// Whether values here are names that people sign in with, and so are compared as such (S-22.1).
+pub fn is_user_name(target: &Target) -> bool {
+    target.path == "userName" && !target.case_exact
+}
+
 fn text_of(text: &str, target: &Target) -> String {
     if target.case_exact {
         text.to_owned()
-    } else if target.path == "userName" {
+    } else if is_user_name(target) {
         fold::user_name(text)
     } else {
         fold::fold(text)

@@ -23,6 +23,8 @@ pub struct Facts {
     pub documentation_uri: Option<String>,
     /// Bulk requests, if there are any.
     pub bulk: Option<BulkFacts>,
+    /// Whether passwords can be set (S-21.7).
+    pub change_password: bool,
 }
 
 /// The bounds of a bulk request.
@@ -42,7 +44,7 @@ pub fn service_provider_config(facts: &Facts, base: &str) -> Attributes {
         "patch": { "supported": true },
         "bulk": { "supported": facts.bulk.is_some(), "maxOperations": bulk.0, "maxPayloadSize": bulk.1 },
         "filter": { "supported": true, "maxResults": facts.max_results },
-        "changePassword": { "supported": false },
+        "changePassword": { "supported": facts.change_password },
         "sort": { "supported": true },
         "etag": { "supported": true },
         "authenticationSchemes": [{

@@ -23,13 +23,15 @@ pub fn fold(text: &str) -> String {
     caseless::default_case_fold_str(&decomposed).nfc().collect()
 }
 
-/// A user name as it is compared: prepared by the PRECIS profile UsernameCaseMapped (RFC 8265).
+/// A user name as it is compared: prepared by the PRECIS profile UsernameCaseMapped (RFC 8265), which
+/// makes wide letters narrow and large ones small, and then folded like all text that does not mind
+/// letter case. The profile alone would tell `ΕΛΛΑΣ` from `ελλας`, and `STRASSE` from `straße`.
 ///
-/// Names that the profile does not admit, such as those with a space, are compared folded.
+/// Names that the profile does not admit, such as those with a space, are folded only (S-22.2).
 pub fn user_name(name: &str) -> String {
     let prepared: Result<Cow<'_, str>, _> = UsernameCaseMapped::enforce(name);
     match prepared {
-        Ok(prepared) => prepared.into_owned(),
+        Ok(prepared) => fold(&prepared),
         Err(_) => fold(name),
     }
 }

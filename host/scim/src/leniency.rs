@@ -110,7 +110,7 @@ switches! {
         infer_schemas: false,
         /// L-B5: `"True"` and `"False"` for booleans.
         bool_strings: true,
-        /// L-B8: a `password` is ignored where passwords cannot be set.
+        /// L-B8: a `password` is ignored where passwords cannot be set, rather than refused.
         dummy_password: true,
         /// L-B11: an address's `country` may be any text.
         country_free_text: true,

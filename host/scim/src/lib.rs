@@ -25,6 +25,7 @@ pub mod reference;
 pub mod resource;
 pub mod schema;
 pub mod search;
+pub mod secret;
 pub mod standard;
 pub mod version;
 
@@ -36,6 +37,7 @@ pub use project::Projection;
 pub use resource::{Draft, Member, MembershipEdit, Resource, Stamp};
 pub use schema::{Attribute, AttributeType, Mutability, Place, ResourceType, Returned, Schema, Schemas, Uniqueness};
 pub use search::Search;
+pub use secret::{NewPassword, PasswordHash};
 
 /// A JSON object whose keys are attribute names in the schema's own spelling.
 pub type Attributes = serde_json::Map<String, serde_json::Value>;

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::secret::{NewPassword, PASSWORD};
 use crate::{Attribute, Attributes, ResourceType, instant};
 
 /// A proposal: what a client or a plugin would like a resource to be.
@@ -23,6 +24,9 @@ pub struct Draft {
     pub attributes: Attributes,
     /// What the proposal does to the group's members, in order. Empty for other resource types.
     pub membership: Vec<MembershipEdit>,
+    /// The password that the proposal sets. Among the attributes stands, under `password`, only the
+    /// hash of the one in force.
+    pub secret: Option<NewPassword>,
 }
 
 impl Draft {
@@ -30,6 +34,16 @@ impl Draft {
     /// changes it shows that `id` and `meta`; a draft of a new resource has no `id` yet.
     pub fn document(&self, stamp: Option<Stamp>) -> Attributes {
         document(&self.resource_type, stamp, &self.attributes)
+    }
+
+    /// Which paths differ from the state before, a new password's included: it differs, or it would
+    /// not be proposed.
+    pub fn changed_paths(&self, before: Option<&Attributes>) -> Vec<String> {
+        let mut paths = crate::changed_paths(before, Some(&self.attributes), &self.resource_type);
+        if self.secret.is_some() && !paths.iter().any(|path| path == PASSWORD) {
+            paths.push(PASSWORD.to_owned());
+        }
+        paths
     }
 }
 
@@ -137,7 +151,7 @@ impl Resource {
     pub fn to_draft(&self) -> Draft {
         let mut attributes = self.attributes.clone();
         attributes.retain(|name, value| keep_known(&self.resource_type, name, value));
-        Draft { resource_type: self.resource_type.clone(), attributes, membership: Vec::new() }
+        Draft { resource_type: self.resource_type.clone(), attributes, membership: Vec::new(), secret: None }
     }
 }
 

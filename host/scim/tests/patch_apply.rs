@@ -625,14 +625,50 @@ fn elements_come_and_go_but_keep_their_immutable_and_required_parts() {
     assert_eq!(run(whole), Ok(json!({ "roles": [{ "value": "c" }] })));
 }
 
+/// S-21.6, S-21.4
 #[test]
-fn passwords_are_dropped_without_a_word() {
+fn a_password_is_set_or_unassigned_and_never_stands_among_the_attributes() {
+    let hash = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA";
+    let start = resource(user_type(), json!({ "title": "t", "password": hash }));
+    let run = |operations: Value| patch_with(&start, operations, &Leniency::default());
+    let new = |draft: &Draft| draft.secret.as_ref().map(|password| password.reveal().to_owned());
+
     for operation in [
-        json!({ "op": "replace", "path": "password", "value": "x" }),
-        json!({ "op": "add", "value": { "password": "x" } }),
-        json!({ "op": "remove", "path": format!("{CORE}:password") }),
+        json!({ "op": "replace", "path": "password", "value": "s3cret" }),
+        json!({ "op": "add", "path": format!("{CORE}:PASSWORD"), "value": "s3cret" }),
+        json!({ "op": "add", "value": { "Password": "s3cret" } }),
+        json!({ "op": "replace", "value": { format!("{CORE}:password"): "s3cret" } }),
     ] {
-        becomes(json!({ "title": "t" }), operation, json!({ "title": "t" }));
+        let draft = run(json!([operation])).unwrap();
+        assert_eq!(new(&draft).as_deref(), Some("s3cret"), "{operation}");
+        assert!(!format!("{draft:?}").contains("s3cret"), "{draft:?}");
+        assert_eq!(draft.changed_paths(Some(start.attributes())), ["password"]);
+    }
+    let twice = json!([
+        { "op": "replace", "path": "password", "value": "one" }, { "op": "add", "path": "password", "value": "two" },
+    ]);
+    assert_eq!(new(&run(twice).unwrap()).as_deref(), Some("two"));
+
+    for operation in [
+        json!({ "op": "remove", "path": "password" }),
+        json!({ "op": "replace", "path": "password", "value": null }),
+        json!({ "op": "replace", "value": { "password": null } }),
+    ] {
+        let draft = run(json!([{ "op": "add", "path": "password", "value": "x" }, operation])).unwrap();
+        assert_eq!((new(&draft), draft.password_hash()), (None, None));
+        assert_eq!(draft.changed_paths(Some(start.attributes())), ["password"]);
+    }
+    let untouched = run(json!([{ "op": "add", "path": "password", "value": null }])).unwrap();
+    assert_eq!(untouched.attributes, *start.attributes());
+
+    for (operation, why) in [
+        (json!({ "op": "remove", "path": "password", "value": "guess" }), ScimType::InvalidSyntax),
+        (json!({ "op": "replace", "path": "password", "value": 7 }), ScimType::InvalidValue),
+        (json!({ "op": "replace", "path": "password[value eq \"x\"]", "value": "y" }), ScimType::InvalidPath),
+    ] {
+        let error = run(json!([operation])).unwrap_err();
+        assert_eq!(error.scim_type, why, "{operation}");
+        assert!(!error.detail.contains("guess"));
     }
 }
 

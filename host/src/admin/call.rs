@@ -1,6 +1,9 @@
 //! What an operator can ask, and how it travels over HTTP.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::context::Scope;
 
@@ -47,6 +50,12 @@ pub struct NewToken {
     /// After how many days it is worthless; never by itself, if absent.
     #[serde(default)]
     pub days: Option<u32>,
+    /// The one resource that it is made for: its bearer's own.
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    pub resource: Option<Uuid>,
+    /// What it says of its bearer.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub claims: BTreeMap<String, String>,
 }
 
 /// Which part of a long list.

@@ -1,5 +1,6 @@
 //! Answers operators: permission first, then the store, the plugins or the delivery worker.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
@@ -9,8 +10,9 @@ use uuid::Uuid;
 use super::call::{Call, Listing, NewToken};
 use crate::access::{self, Action, Forbidden, Token};
 use crate::clock::Clock;
-use crate::context::{Actor, Realm, RequestContext, Scope};
+use crate::context::{Actor, Capacity, Realm, RequestContext, Scope};
 use crate::delivery::Delivery;
+use crate::limits::{TOKEN_CLAIM_BYTES_MAX, TOKEN_CLAIMS_MAX};
 use crate::plugin::PluginHost;
 use crate::store::{JournalEntry, OutboxKey, OutboxRow, Store, StoreError, TokenRecord};
 
@@ -56,14 +58,15 @@ pub struct Desk {
 
 /// The operator at the command line of the machine itself: whoever may open the data directory.
 pub fn local(clock: &Clock) -> RequestContext {
-    let actor =
-        Actor { subject: "local".to_owned(), client: Some("command line".to_owned()), scopes: Scope::ALL.into() };
+    let (subject, client) = ("local".to_owned(), Some("command line".to_owned()));
+    let actor = Actor { subject, client, scopes: Scope::ADMINISTRATOR.into(), ..Actor::default() };
     RequestContext {
         request_id: "local".into(),
         realm: Realm::DEFAULT,
         actor: Arc::new(actor),
         now: clock.now(),
         overhead_bypass: false,
+        capacity: Capacity::Client,
     }
 }
 
@@ -118,6 +121,12 @@ impl Desk {
         if new.name.trim().is_empty() || new.scopes.is_empty() {
             return Err(DeskError::Senseless("a token needs a name and at least one scope".to_owned()));
         }
+        check_claims(&new.claims)?;
+        if let Some(id) = new.resource
+            && self.store.types_of(cx.realm, &[id]).await? != [Some("User".to_owned())]
+        {
+            return Err(DeskError::Senseless(format!("there is no User with the id {id} to make a token for")));
+        }
         let secret = Token::generate().map_err(DeskError::Entropy)?;
         let record = TokenRecord {
             id: Uuid::new_v4().simple().to_string()[..12].to_owned(),
@@ -126,6 +135,8 @@ impl Desk {
             scopes: new.scopes,
             created: cx.now,
             expires: new.days.map(|days| cx.now + SignedDuration::from_hours(24 * i64::from(days))),
+            resource: new.resource,
+            claims: new.claims,
         };
         self.store.token_put(cx.realm, &record).await?;
         let mut shown = token(&record);
@@ -201,6 +212,18 @@ impl Desk {
     }
 }
 
+/// Holds a token's claims to their bounds.
+fn check_claims(claims: &BTreeMap<String, String>) -> Result<(), DeskError> {
+    let senseless = |text: String| Err(DeskError::Senseless(text));
+    if claims.len() > TOKEN_CLAIMS_MAX {
+        return senseless(format!("a token carries at most {TOKEN_CLAIMS_MAX} claims"));
+    }
+    match claims.iter().find(|(name, value)| name.is_empty() || name.len() + value.len() > TOKEN_CLAIM_BYTES_MAX) {
+        Some(_) => senseless(format!("a claim has a name, and at most {TOKEN_CLAIM_BYTES_MAX} bytes with its value")),
+        None => Ok(()),
+    }
+}
+
 fn outbox_key(text: &str) -> Result<OutboxKey, DeskError> {
     text.parse()
         .map_err(|_| DeskError::Senseless(format!("`{text}` is not a message's key; `provost outbox list` shows them")))
@@ -211,6 +234,8 @@ fn token(record: &TokenRecord) -> Value {
         "id": record.id,
         "name": record.name,
         "scopes": record.scopes,
+        "for": record.resource,
+        "claims": record.claims,
         "created": record.created.to_string(),
         "expires": record.expires.map(|at| at.to_string()),
     })

@@ -13,7 +13,7 @@ const UNFIT: u8 = 3;
 pub(super) async fn check(place: &Place) -> Result<ExitCode, Failure> {
     let config = place.load()?;
     let schemas = config.schemas()?;
-    config.store.indexes(&schemas)?;
+    config.check_beside(&schemas)?;
     match place.config_file() {
         Some(file) => println!("the configuration `{}` is good", file.display()),
         None => println!("there is no configuration file; the defaults are good"),

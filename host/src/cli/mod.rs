@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use uuid::Uuid;
 
 use crate::admin::{Call, Listing, NewToken};
 use crate::config::Config;
@@ -88,9 +89,15 @@ enum TokenCommand {
     Create {
         /// Who will use it.
         name: String,
-        /// What it may do.
-        #[arg(long = "scope", value_name = "SCOPE", default_values = ["scim.read", "scim.write"])]
+        /// What it may do; `scim.read` and `scim.write` if none is named, `scim.me` with `--for`.
+        #[arg(long = "scope", value_name = "SCOPE")]
         scopes: Vec<Scope>,
+        /// Whose it is: the id of the user that `/Me` means for it.
+        #[arg(long = "for", value_name = "USER_ID")]
+        resource: Option<Uuid>,
+        /// What it says of its bearer, such as `sub=ana`.
+        #[arg(long = "claim", value_name = "NAME=VALUE", value_parser = claim)]
+        claims: Vec<(String, String)>,
         /// After how many days it is worthless.
         #[arg(long)]
         days: Option<u32>,
@@ -187,10 +194,24 @@ async fn run(Cli { place, command }: Cli) -> Result<ExitCode, Failure> {
 impl TokenCommand {
     fn call(self) -> Call {
         match self {
-            Self::Create { name, scopes, days } => Call::TokenCreate(NewToken { name, scopes, days }),
+            Self::Create { name, scopes, resource, claims, days } => {
+                let scopes = match (scopes.is_empty(), resource) {
+                    (false, _) => scopes,
+                    (true, None) => vec![Scope::Read, Scope::Write],
+                    (true, Some(_)) => vec![Scope::Me],
+                };
+                Call::TokenCreate(NewToken { name, scopes, days, resource, claims: claims.into_iter().collect() })
+            }
             Self::List => Call::TokenList,
             Self::Revoke { id } => Call::TokenRevoke { id },
         }
+    }
+}
+
+fn claim(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE, such as sub=ana".to_owned()),
     }
 }
 

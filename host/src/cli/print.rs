@@ -12,7 +12,14 @@ pub(super) fn tokens(answer: &Value) {
     } else {
         for token in list(&answer["tokens"]) {
             let expires = token["expires"].as_str().map_or("never expires".to_owned(), |at| format!("expires {at}"));
-            println!("{}\t{}\t{}\t{expires}", text(&token["id"]), text(&token["name"]), joined(&token["scopes"]));
+            let owner = token["for"].as_str().map_or(String::new(), |id| format!("\tfor {id}"));
+            // What a claim says of its bearer is personal; that it is there is enough here.
+            let claims = token["claims"].as_object().filter(|claims| !claims.is_empty());
+            let claims = claims.map_or(String::new(), |claims| {
+                format!("\tclaims {}", claims.keys().map(String::as_str).collect::<Vec<_>>().join(" "))
+            });
+            let (id, name) = (text(&token["id"]), text(&token["name"]));
+            println!("{id}\t{name}\t{}\t{expires}{owner}{claims}", joined(&token["scopes"]));
         }
     }
 }

@@ -2,10 +2,8 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::Subcommand;
-use provost_scim::Schemas;
 
 use super::{Failure, Place};
 use crate::app::ADMIN_TOKEN_FILE;
@@ -33,10 +31,10 @@ pub(super) enum StoreCommand {
 pub(super) async fn run(place: &Place, command: StoreCommand) -> Result<ExitCode, Failure> {
     let StoreCommand::Copy { from, to, engine } = command;
     let config = place.load()?;
-    let schemas = Arc::new(Schemas::standard());
+    let schemas = config.schemas()?;
     let found = store::engine_of(&from)?;
     let engine = engine.unwrap_or(found.other());
-    let target = StoreConfig { engine, ..config.store.at(&to, &schemas) };
+    let target = StoreConfig { engine, ..config.store.as_it_is(&to, &schemas) };
     let copied = store::copy(&from, &target, schemas, &[ADMIN_TOKEN_FILE], |space, moved| {
         println!("{space}\t{} entries\t{} bytes", moved.entries, moved.bytes);
     })

@@ -146,7 +146,7 @@ mod tests {
 
     /// A waiting message of this sequence about this resource, due at this second.
     fn row(sequence: u64, resource: u128, second: i64) -> OutboxRow {
-        let actor = Actor { subject: "test".to_owned(), client: None, scopes: Vec::new() };
+        let actor = Actor { subject: "test".to_owned(), ..Actor::default() };
         OutboxRow {
             key: OutboxKey { realm: Realm::DEFAULT, sequence, index: 0 },
             message: Message {

@@ -24,6 +24,7 @@ pub async fn service_provider_config(State(api): State<Api>, parameters: Paramet
         cursor_timeout: settings.cursor_timeout_seconds,
         documentation_uri: None,
         bulk: api.bulk,
+        change_password: settings.passwords.enabled,
     };
     Ok(Message(discovery::service_provider_config(&facts, &settings.base_url)))
 }

@@ -13,7 +13,7 @@ use tracing::{error, warn};
 use super::RequestId;
 use super::respond::body;
 use crate::hook::{Attribution, RefusalStatus, Trouble};
-use crate::pipeline::{OperationError, ReadError, WriteError};
+use crate::pipeline::{HashError, MeError, OperationError, ReadError, WriteError};
 use crate::store::StoreError;
 
 /// How long a client should wait before it tries again what may work later, in seconds.
@@ -90,6 +90,9 @@ pub enum HttpError {
     /// Reading the request broke off: a defect of ours.
     #[error("reading the request broke off")]
     BrokeOff,
+    /// `/Me` led nowhere.
+    #[error(transparent)]
+    Me(#[from] MeError),
     /// The store failed outside the pipeline.
     #[error("the store could not answer")]
     Store(#[source] StoreError),
@@ -194,6 +197,7 @@ fn wire(error: &HttpError) -> Wire {
         HttpError::Read(error) => read(error),
         HttpError::Write(error) => write(error),
         HttpError::Operation(error) => operation(error),
+        HttpError::Me(error) => me(error),
         HttpError::BrokeOff | HttpError::Store(_) => Wire::internal(),
     }
 }
@@ -253,7 +257,26 @@ fn write(error: &WriteError) -> Wire {
         WriteError::Unanswerable(error) => read(error),
         WriteError::Contended { .. } | WriteError::OutboxFull => Wire::later(error),
         WriteError::StateFull { .. } => Wire::later(error),
+        WriteError::Me(error) => me(error),
+        WriteError::Hash(HashError::Crowded) => Wire::later(error),
+        WriteError::Hash(HashError::Failed(_)) => Wire::internal(),
         WriteError::Clash | WriteError::Store(_) => Wire::internal(),
+    }
+}
+
+fn me(error: &MeError) -> Wire {
+    match error {
+        MeError::Forbidden(forbidden) => Wire::new(StatusCode::FORBIDDEN, forbidden),
+        MeError::Unconfigured { .. } => Wire::new(StatusCode::NOT_IMPLEMENTED, error),
+        MeError::Nobody => Wire::new(StatusCode::NOT_FOUND, error),
+        MeError::Inactive | MeError::OutOfReach { .. } => Wire::new(StatusCode::FORBIDDEN, error),
+        MeError::TooMany { retry_after_s } => {
+            let mut wire = Wire::new(StatusCode::TOO_MANY_REQUESTS, error);
+            wire.headers.push((header::RETRY_AFTER, (*retry_after_s).into()));
+            wire
+        }
+        MeError::Unguarded { .. } => Wire::later(error),
+        MeError::Read(error) => read(error),
     }
 }
 

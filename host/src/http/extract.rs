@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::{Api, HttpError};
 use crate::access;
 use crate::clock::Clock;
-use crate::context::{Actor, Realm, RequestContext};
+use crate::context::{Actor, Capacity, Realm, RequestContext, Scope};
 use crate::pipeline::{At, Precondition};
 use crate::store::Store;
 
@@ -52,10 +52,17 @@ pub async fn authenticate(parts: &Parts, store: &Store, clock: &Clock) -> Result
     let record = store.token_by_hash(&access::hash(token)).await?;
     let record =
         record.filter(|r| r.expires.is_none_or(|at| now < at)).ok_or(HttpError::Unauthenticated { presented: true })?;
-    let request_id = parts.extensions.get::<RequestId>().expect("the outermost layer names every request").0.clone();
-    let actor = Actor { subject: record.id, client: Some(record.name), scopes: record.scopes };
+    let request_id = named(parts);
+    let actor = Actor {
+        subject: record.id,
+        client: Some(record.name),
+        scopes: record.scopes,
+        claims: record.claims.into_iter().map(|(name, value)| (name, Value::String(value))).collect(),
+        resource: record.resource,
+    };
+    let actor = Arc::new(actor);
     let overhead_bypass = overhead_bypass(parts);
-    Ok(RequestContext { request_id, realm: Realm::DEFAULT, actor: Arc::new(actor), now, overhead_bypass })
+    Ok(RequestContext { request_id, realm: Realm::DEFAULT, actor, now, capacity: Capacity::Client, overhead_bypass })
 }
 
 /// Whether the request names `Group-Overhead-Bypass`, as a header or as a query parameter, with
@@ -67,9 +74,48 @@ fn overhead_bypass(parts: &Parts) -> bool {
             .any(|(name, _)| name.eq_ignore_ascii_case(GROUP_OVERHEAD_BYPASS))
 }
 
+fn named(parts: &Parts) -> Arc<str> {
+    parts.extensions.get::<RequestId>().expect("the outermost layer names every request").0.clone()
+}
+
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// Somebody who registers: with a credential, or, where the operator allows it, with none.
+pub struct Applicant(pub RequestContext);
+
+impl FromRequestParts<Api> for Applicant {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, HttpError> {
+        let registration = api.pipeline.settings().me.registration.as_ref();
+        let open = registration.is_some_and(|registration| registration.anonymous);
+        if !open || parts.headers.contains_key(header::AUTHORIZATION) {
+            return authenticate(parts, &api.store, &api.clock).await.map(Self);
+        }
+        let actor = Actor { subject: "anonymous".to_owned(), scopes: vec![Scope::Register], ..Actor::default() };
+        Ok(Self(RequestContext {
+            request_id: named(parts),
+            realm: Realm::DEFAULT,
+            actor: Arc::new(actor),
+            now: api.clock.now(),
+            capacity: Capacity::Applicant { anonymous: true },
+            overhead_bypass: false,
+        }))
+    }
+}
+
+/// What `If-Match` and `If-None-Match` ask for.
+pub struct Preconditions(pub Precondition);
+
+impl FromRequestParts<Api> for Preconditions {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, HttpError> {
+        Ok(Self(precondition(&parts.headers)))
+    }
 }
 
 /// The resource type whose endpoint was asked.

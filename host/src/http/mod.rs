@@ -9,6 +9,7 @@ mod bulk;
 mod discovery;
 mod error;
 mod extract;
+mod me;
 mod observe;
 mod resources;
 mod respond;
@@ -75,6 +76,8 @@ pub fn router(api: Api) -> Router {
         .route("/Bulk", post(bulk::bulk))
         .route("/.search", post(resources::search_all))
         .route("/.search/", post(resources::search_all));
+    let me = get(me::read).post(me::register).put(me::replace).patch(me::patch).delete(me::delete);
+    scim = scim.route("/Me", me.clone()).route("/Me/", me);
     for resource_type in &api.pipeline.schemas().resource_types {
         let (path, many) = (&resource_type.endpoint, get(resources::list).post(resources::create));
         let one = get(resources::read).put(resources::replace).patch(resources::patch).delete(resources::delete);

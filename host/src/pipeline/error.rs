@@ -2,6 +2,7 @@
 
 use provost_scim::Invalid;
 
+use super::HashError;
 use crate::access::Forbidden;
 use crate::hook::{Attribution, Hold, PluginName, Refusal, Trouble};
 use crate::store::{CommitError, FindError, StoreError};
@@ -56,6 +57,47 @@ impl From<FindError> for ReadError {
             FindError::Store(error) => Self::Store(error),
         }
     }
+}
+
+/// Why `/Me` led nowhere, or its owner may not do this.
+#[derive(Debug, thiserror::Error)]
+pub enum MeError {
+    /// The credential does not allow it.
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
+    /// The operator did not set it up.
+    #[error("this server does not offer this at `/Me`; its operator sets it up by the key `{key}`")]
+    Unconfigured {
+        /// The configuration's key.
+        key: &'static str,
+    },
+    /// The credential belongs to nobody who is here.
+    #[error("this credential belongs to no User")]
+    Nobody,
+    /// The account was deactivated, or waits to be confirmed.
+    #[error("the account that this credential belongs to is not active")]
+    Inactive,
+    /// Not everybody's to change.
+    #[error("`{path}` is not among what people may set of themselves here")]
+    OutOfReach {
+        /// The first such path.
+        path: String,
+    },
+    /// Too many register without a credential.
+    #[error("too many people register at once; nothing was created")]
+    TooMany {
+        /// When to try again, in seconds from now.
+        retry_after_s: u32,
+    },
+    /// The policy plugin does not look.
+    #[error("plugin `{policy}` does not review registrations, and nobody registers without it")]
+    Unguarded {
+        /// The plugin that the operator named.
+        policy: PluginName,
+    },
+    /// Looking for the caller's resource failed.
+    #[error(transparent)]
+    Read(#[from] ReadError),
 }
 
 /// Why a write did not happen. Nothing of it is in the store.
@@ -128,6 +170,12 @@ pub enum WriteError {
         /// Whose.
         plugin: PluginName,
     },
+    /// Its maker may not do this in the capacity in which it was asked for.
+    #[error(transparent)]
+    Me(#[from] MeError),
+    /// A password was not hashed.
+    #[error(transparent)]
+    Hash(#[from] HashError),
     /// Somebody else changed what this write was made from. Never leaves the pipeline.
     #[error("the resource changed in between")]
     Clash,

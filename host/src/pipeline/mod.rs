@@ -13,9 +13,12 @@ mod crowd;
 mod cursor;
 mod disk;
 mod error;
+mod me;
 mod membership;
+mod rate;
 mod read;
 mod review;
+mod secret;
 mod show;
 mod turn;
 mod write;
@@ -26,14 +29,18 @@ use provost_scim::{Attributes, Leniency, Schemas};
 
 pub use bulk::{Done, OperationError, Outcome};
 pub use crowd::{Crowd, Held, Holding, Page};
-pub use error::{ReadError, WriteError};
+pub use error::{MeError, ReadError, WriteError};
+pub use me::{Bind, MeRules, Registration};
 pub use read::{Among, Listed};
+pub use secret::{HashError, PasswordRules};
 pub use write::{At, Precondition};
 
 use crate::hook::Hooks;
 use crate::store::Store;
 use cursor::Cursors;
 use disk::Disk;
+use me::Desk;
+use secret::Hasher;
 use turn::Turns;
 
 /// The way in for every door: HTTP, the admin API, the command line, the demo. Clones share it all.
@@ -47,6 +54,8 @@ pub struct Pipeline {
     turns: Arc<Turns>,
     members_held: Arc<Held>,
     disk: Disk,
+    hasher: Hasher,
+    desk: Desk,
 }
 
 /// What the operator decides about reads and writes.
@@ -61,6 +70,10 @@ pub struct Settings {
     pub page_resources_max: usize,
     /// How long a cursor can be used, in seconds.
     pub cursor_timeout_seconds: u64,
+    /// What passwords must be like.
+    pub passwords: PasswordRules,
+    /// Whose resource is whose, and how people register.
+    pub me: MeRules,
 }
 
 /// One resource as it is answered.
@@ -84,7 +97,8 @@ impl Pipeline {
         store.reached_at(&settings.base_url);
         let cursors = Cursors::new(store.cursor_key());
         let (turns, members_held, disk) = (Arc::default(), Arc::default(), Disk::default());
-        Self { store, hooks, schemas, settings, cursors, turns, members_held, disk }
+        let (hasher, desk) = (Hasher::new(&settings.passwords), Desk::new(&settings.me, &schemas));
+        Self { store, hooks, schemas, settings, cursors, turns, members_held, disk, hasher, desk }
     }
 
     /// How many members of large groups are held in memory for answers on their way.

@@ -63,7 +63,7 @@ impl Pipeline {
         id: Uuid,
         projection: &Projection,
     ) -> Result<Answer, ReadError> {
-        access::allow(cx, Action::Read)?;
+        access::allow_on(cx, Action::Read, id)?;
 
         match self.store.get(cx.realm, resource_type, id).await? {
             Some(resource) => {

@@ -107,11 +107,15 @@ impl Pipeline {
         cx: &RequestContext,
         reviewer: &Reviewer,
         change: &Change,
-        proposed: Draft,
+        mut proposed: Draft,
     ) -> Result<Change, WriteError> {
         let before = change.proposed.as_ref().ok_or_else(nothing_to_change)?;
         for path in changed_paths(Some(&before.attributes), Some(&proposed.attributes), &proposed.resource_type) {
             granted(reviewer, &proposed.resource_type, &path)?;
+        }
+        if proposed.secret != before.secret {
+            granted(reviewer, &proposed.resource_type, "password")?;
+            proposed.secret = self.held_password(&proposed)?;
         }
         let membership = match proposed.membership == before.membership {
             true => change.membership.clone(),
@@ -146,7 +150,7 @@ impl Change {
     pub(super) fn note_changed_paths(&mut self) {
         let Some(proposed) = &self.proposed else { return };
         let before = self.current.as_ref().map(|r| r.attributes());
-        self.changed_paths = changed_paths(before, Some(&proposed.attributes), &proposed.resource_type);
+        self.changed_paths = proposed.changed_paths(before);
         if !self.membership.is_empty() {
             self.changed_paths.push("members".to_owned());
         }

@@ -95,7 +95,7 @@ impl Pipeline {
         body: Value,
         projection: &Projection,
     ) -> Result<Answer, WriteError> {
-        access::allow(cx, Action::Write)?;
+        access::allow_on(cx, Action::Write, at.id)?;
 
         let supplied = project::supplied(&at.resource_type, &body);
         let groups = self.groups_ahead(cx, at, projection).await?;
@@ -133,7 +133,7 @@ impl Pipeline {
         body: Value,
         projection: &Projection,
     ) -> Result<Answer, WriteError> {
-        access::allow(cx, Action::Write)?;
+        access::allow_on(cx, Action::Write, at.id)?;
 
         let mut operations = PatchRequest::parse(body, &self.settings.leniency)?;
         let supplied = patch::supplied(&operations, &at.resource_type);
@@ -170,7 +170,7 @@ impl Pipeline {
     /// # Errors
     /// Nothing is deleted, sent or remembered when this fails.
     pub async fn delete(&self, cx: &RequestContext, at: &At) -> Result<(), WriteError> {
-        access::allow(cx, Action::Write)?;
+        access::allow_on(cx, Action::Delete, at.id)?;
 
         let mut turn = self.turns.take(at.id).await;
         loop {
@@ -204,7 +204,8 @@ impl Pipeline {
 
     /// The way that create, replace and patch share: reviews, validation, commit.
     async fn settle(&self, cx: &RequestContext, proposal: Proposal) -> Result<Resource, WriteError> {
-        let Proposal { operation, current, asked, operations, stamp, attempt } = proposal;
+        let Proposal { operation, current, mut asked, operations, stamp, attempt } = proposal;
+        self.weigh_password(current.as_ref(), &mut asked).await?;
         let membership = self.membership(cx.realm, current.as_ref().map(Resource::id), &asked).await?;
         let mut change = Change {
             operation,
@@ -218,10 +219,11 @@ impl Pipeline {
             attempt,
         };
         change.note_changed_paths();
+        self.hold_to_capacity(cx, &mut change)?;
 
         let reviewed = self.review(cx, change).await?;
         let outcome = reviewed.change.proposed.clone().expect("only a delete proposes nothing, and this is none");
-        let resource = validate(outcome, stamp)?;
+        let resource = validate(self.sealed(outcome).await?, stamp)?;
         match &reviewed.change.current {
             Some(current) if unchanged(current, &resource, &reviewed.change.membership) => {
                 // Somebody may have made this very change a moment ago: it is acknowledged here too.

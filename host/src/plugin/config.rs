@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::time::Duration;
 
+use provost_scim::secret::PASSWORD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -66,6 +67,16 @@ pub struct Grant {
     pub outbox: Vec<String>,
     /// The resource types it may read.
     pub directory: Vec<String>,
+    /// What it may see in clear of what nobody else ever sees: `password`, in the reviews of the
+    /// changes that set one. The stored hash is never shown.
+    pub read_sensitive: Vec<String>,
+}
+
+impl Grant {
+    /// Whether it may see the passwords that are being set.
+    pub(super) fn shows_password(&self) -> bool {
+        self.read_sensitive.iter().any(|path| path == PASSWORD)
+    }
 }
 
 /// An interface that a plugin may import.
@@ -230,6 +241,9 @@ impl PluginConfig {
         if !grant.http.is_empty() && !imports(Import::Http) && !imports(Import::Outbox) {
             return Err(self.wrong("grant.http", "has no effect unless grant.imports has \"http\" or \"outbox\""));
         }
+        if grant.read_sensitive.iter().any(|path| path != PASSWORD) {
+            return Err(self.wrong("grant.read_sensitive", "expected nothing but \"password\""));
+        }
         if !grant.directory.is_empty() && !imports(Import::Directory) {
             return Err(self.wrong("grant.directory", "has no effect unless grant.imports has \"directory\""));
         }
@@ -276,7 +290,7 @@ impl PluginConfig {
     }
 
     /// Whether the operator wants it asked about this kind of change.
-    pub(super) fn subscribes(&self, resource_type: &str, operation: Operation) -> bool {
+    pub fn subscribes(&self, resource_type: &str, operation: Operation) -> bool {
         let type_fits = self.types.as_ref().is_none_or(|types| types.iter().any(|t| t == resource_type));
         let operation_fits = self.operations.as_ref().is_none_or(|all| all.contains(&operation));
         type_fits && operation_fits
@@ -382,6 +396,7 @@ mod tests {
     fn a_grant_that_could_have_no_effect_is_refused() {
         assert!(problem("[grant]\noutbox = [\"m\"]").contains("grant.outbox"));
         assert!(problem("[grant]\ndirectory = [\"User\"]").contains("grant.directory"));
+        assert!(problem("[grant]\nread_sensitive = [\"pin\"]").contains("grant.read_sensitive"));
         let http = "[[grant.http]]\norigin = \"http://a.test\"\nmethods = [\"GET\"]";
         assert!(problem(http).contains("grant.http"));
         assert!(

@@ -1,8 +1,10 @@
 //! Between our values and the interface's: documents as JSON text, contexts, verdicts.
 //!
 //! What a guest may never see is taken out here and nowhere else: passwords and other values that
-//! are never returned, and the members of a group, which it gets as a difference.
+//! are never returned, and the members of a group, which it gets as a difference. One thing is put
+//! back: a new password, for the reviews of a guest that the operator lets see it.
 
+use provost_scim::secret::PASSWORD;
 use provost_scim::{Attribute, Attributes, Member, Resource, ResourceType, Returned, ScimType};
 use serde_json::Value;
 
@@ -22,8 +24,9 @@ pub(super) fn member(member: &Member) -> wire::Member {
     wire::Member { id: member.id.to_string(), resource_type: member.resource_type.clone().unwrap_or_default() }
 }
 
-/// A proposed change as a guest sees it.
-pub(super) fn change(change: &Change) -> wire::Change {
+/// A proposed change as a guest sees it; with the password that it sets, for a guest that was
+/// granted to see it.
+pub(super) fn change(change: &Change, shows_password: bool) -> wire::Change {
     let stamp = change.current.as_ref().map(Resource::stamp);
     let proposed = change.proposed.as_ref();
     let operations = proposed.and_then(|draft| {
@@ -32,7 +35,13 @@ pub(super) fn change(change: &Change) -> wire::Change {
     });
     wire::Change {
         current: change.current.as_ref().map(resource),
-        proposed: proposed.map(|draft| text(draft.document(stamp), &draft.resource_type)),
+        proposed: proposed.map(|draft| {
+            let mut document = visible(draft.document(stamp), &draft.resource_type);
+            if let (Some(password), true) = (&draft.secret, shows_password) {
+                document.insert(PASSWORD.to_owned(), Value::from(password.reveal()));
+            }
+            Value::Object(document).to_string()
+        }),
         operations,
         changed_paths: change.changed_paths.clone(),
         membership: membership(&change.membership),
@@ -64,7 +73,7 @@ pub(super) fn caller(actor: &Actor) -> wire::Caller {
         subject: actor.subject.clone(),
         client: actor.client.clone(),
         scopes: actor.scopes.iter().map(|scope| scope.as_str().to_owned()).collect(),
-        claims: "{}".to_owned(),
+        claims: Value::Object(actor.claims.clone()).to_string(),
     }
 }
 
@@ -138,8 +147,12 @@ fn membership(change: &MembershipChange) -> Option<wire::MembershipChange> {
     })
 }
 
-/// The document's text, without what a guest may never see.
-fn text(mut document: Attributes, resource_type: &ResourceType) -> String {
+fn text(document: Attributes, resource_type: &ResourceType) -> String {
+    Value::Object(visible(document, resource_type)).to_string()
+}
+
+/// The document without what a guest may never see.
+fn visible(mut document: Attributes, resource_type: &ResourceType) -> Attributes {
     if resource_type.has_members {
         document.remove("members");
     }
@@ -149,7 +162,7 @@ fn text(mut document: Attributes, resource_type: &ResourceType) -> String {
             remove_never(container, &extension.schema.attributes);
         }
     }
-    Value::Object(document).to_string()
+    document
 }
 
 fn remove_never(object: &mut Attributes, attributes: &[Attribute]) {

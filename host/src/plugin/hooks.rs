@@ -138,7 +138,7 @@ impl PluginHost {
         let hook = loaded.before_write.as_ref().ok_or_else(|| plugin.lacks("before-write"))?;
         let occasion =
             Occasion { phase: Phase::BeforeWrite, request_id: cx.request_id.clone(), realm: cx.realm, now: cx.now };
-        let told = encode::change(change);
+        let told = encode::change(change, plugin.config.grant.shows_password());
         let mut call = self.begin(plugin, identity, occasion, identity.bounds.hook).await?;
         let context = Told {
             request_id: &cx.request_id,

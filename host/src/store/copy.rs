@@ -112,7 +112,7 @@ pub async fn copy(
         compare_space(&*source, &*target, space).await?;
     }
     source.close().await;
-    let store = Store::on(target, schemas, &to.indexes).await?;
+    let store = Store::on(target, schemas, to).await?;
     let report = store.check().await?;
     store.close().await;
     if !report.is_sound() {

@@ -277,19 +277,35 @@ pub fn decode_owner(value: &[u8]) -> Result<(u16, Uuid), StoreError> {
 
 /// Writes a record.
 pub fn encode<T: Serialize>(record: &T) -> Value {
-    postcard::to_extend(record, vec![FORMAT]).expect("records hold nothing that postcard cannot write")
+    encode_as(FORMAT, record)
+}
+
+/// Writes a record of a kind that has a format of its own by now.
+pub fn encode_as<T: Serialize>(format: u8, record: &T) -> Value {
+    postcard::to_extend(record, vec![format]).expect("records hold nothing that postcard cannot write")
 }
 
 /// Reads a whole record.
 pub fn decode<T: DeserializeOwned>(space: Space, value: &[u8]) -> Result<T, StoreError> {
-    match take(space, value)? {
+    decode_as(FORMAT, space, value)
+}
+
+/// Reads a whole record of this format.
+pub fn decode_as<T: DeserializeOwned>(format: u8, space: Space, value: &[u8]) -> Result<T, StoreError> {
+    match take_as(format, space, value)? {
         (record, []) => Ok(record),
         _ => Err(StoreError::Corrupt { space }),
     }
 }
 
 fn take<T: DeserializeOwned>(space: Space, value: &[u8]) -> Result<(T, &[u8]), StoreError> {
+    take_as(FORMAT, space, value)
+}
+
+fn take_as<T: DeserializeOwned>(format: u8, space: Space, value: &[u8]) -> Result<(T, &[u8]), StoreError> {
     let corrupt = StoreError::Corrupt { space };
-    let Some((&FORMAT, rest)) = value.split_first() else { return Err(corrupt) };
-    postcard::take_from_bytes(rest).map_err(|_| corrupt)
+    match value.split_first() {
+        Some((found, rest)) if *found == format => postcard::take_from_bytes(rest).map_err(|_| corrupt),
+        _ => Err(corrupt),
+    }
 }

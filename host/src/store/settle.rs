@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 
 use provost_scim::filter::Target;
-use provost_scim::{Attribute, AttributeType, ResourceType, Schemas, Uniqueness};
+use provost_scim::{Attribute, AttributeType, ResourceType, Schemas, Uniqueness, compare};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use tracing::info;
@@ -68,7 +68,7 @@ pub enum State {
 impl Row {
     fn of(entry: &Entry, state: State) -> Self {
         let shape = Shape {
-            kind: kind_number(entry.target.kind),
+            kind: kind_number(&entry.target),
             case_exact: entry.target.case_exact,
             uniqueness: uniqueness_number(entry.uniqueness),
         };
@@ -87,8 +87,12 @@ impl Row {
     }
 }
 
-fn kind_number(kind: AttributeType) -> u8 {
-    match kind {
+/// The number of how values become keys. It is another one when that changes, so that the entries of
+/// an older release are made anew.
+fn kind_number(target: &Target) -> u8 {
+    match target.kind {
+        // User names were prepared and not folded before.
+        AttributeType::String if compare::is_user_name(target) => 9,
         AttributeType::String => 0,
         AttributeType::Boolean => 1,
         AttributeType::DateTime => 3,

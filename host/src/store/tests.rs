@@ -48,13 +48,15 @@ impl Fixture {
         let schemas = Arc::new(Schemas::standard());
         let config = config(&schemas);
         let store = Store::open(&config, schemas.clone()).await.unwrap();
-        let actor = Actor { subject: "hr".into(), client: Some("HR".into()), scopes: vec![Scope::Write] };
+        let actor =
+            Actor { subject: "hr".into(), client: Some("HR".into()), scopes: vec![Scope::Write], ..Actor::default() };
         let cx = RequestContext {
             request_id: "request-1".into(),
             realm: REALM,
             actor: Arc::new(actor),
             now: Timestamp::from_millisecond(1_700_000_000_000).unwrap(),
             overhead_bypass: false,
+            capacity: crate::context::Capacity::Client,
         };
         Self { store, schemas, cx, _dir: None }
     }

@@ -31,7 +31,8 @@ pub fn replace(current: &Resource, body: Value, leniency: &Leniency) -> Result<D
         true => vec![MembershipEdit::Replace(read.members.unwrap_or_default())],
         false => Vec::new(),
     };
-    Ok(Draft { resource_type: resource_type.clone(), attributes: in_order(resource_type, attributes), membership })
+    let attributes = in_order(resource_type, attributes);
+    Ok(Draft { resource_type: resource_type.clone(), attributes, membership, secret: read.secret })
 }
 
 /// Reads the document that a plugin would like in place of `proposed`.
@@ -62,7 +63,9 @@ pub fn replacement(
         None => proposed.membership.clone(),
         Some(members) => vec![MembershipEdit::Replace(members)],
     };
-    Ok(Draft { resource_type: resource_type.clone(), attributes: in_order(resource_type, attributes), membership })
+    let secret = read.secret.or_else(|| proposed.secret.clone());
+    let attributes = in_order(resource_type, attributes);
+    Ok(Draft { resource_type: resource_type.clone(), attributes, membership, secret })
 }
 
 /// Refuses an `id`, a `meta` or a `schemas` that is not what the plugin was shown.

@@ -25,8 +25,6 @@ pub struct Rules {
     pub scalar_members: bool,
     /// An address's `country` may be any text.
     pub country_free_text: bool,
-    /// A `password` is dropped rather than refused; passwords cannot be set (S-21.7).
-    pub dummy_password: bool,
     /// readOnly values stay: this is the server's own document, not a client's.
     pub keep_read_only: bool,
 }
@@ -41,7 +39,6 @@ impl Rules {
             scalar_for_complex: body.enterprise_manager_string,
             scalar_members: false,
             country_free_text: body.country_free_text,
-            dummy_password: body.dummy_password,
             keep_read_only: false,
         }
     }
@@ -66,7 +63,6 @@ impl Rules {
             scalar_for_complex: false,
             scalar_members: false,
             country_free_text: true,
-            dummy_password: true,
             keep_read_only: true,
         }
     }

@@ -13,9 +13,10 @@ use crate::compare::same_value;
 use crate::filter::{AttrPath, Filter};
 use crate::path::{PatchPath, is_name, quoted};
 use crate::resource::schema_urns;
+use crate::secret::is_password;
 use crate::{
-    Attribute, AttributeType, Attributes, Draft, Invalid, Leniency, Mutability, Place, Resource, ResourceType, Schema,
-    ScimType,
+    Attribute, AttributeType, Attributes, Draft, Invalid, Leniency, Mutability, NewPassword, Place, Resource,
+    ResourceType, Schema, ScimType,
 };
 
 /// Applies operations to a draft, in order, and answers the changed draft.
@@ -126,10 +127,7 @@ impl<'a> Patch<'a> {
             place.sub = Some(attribute.sub_attribute(sub).ok_or_else(lost)?);
         }
         if place.extension.is_none() && is_password(attribute) {
-            return match self.leniency.body.dummy_password {
-                true => Ok(()),
-                false => Err(Invalid::value("`password` cannot be set here")),
-            };
+            return self.password(op, path, value);
         }
         if is_read_only(&place) {
             return Err(read_only(&place));
@@ -141,6 +139,24 @@ impl<'a> Patch<'a> {
             return self.schemas(op, attribute, path.filter.as_ref(), value);
         }
         self.change(op, place, attribute, path.filter.as_ref(), value)
+    }
+
+    /// An operation at the password. It is set or unassigned, and never compared with anything, since
+    /// that would tell it (S-21.6).
+    fn password(&mut self, op: Op, path: &PatchPath, value: Option<&Value>) -> Result<(), Invalid> {
+        if path.filter.is_some() || path.sub.is_some() {
+            return Err(Invalid::path("`password` has no parts to select"));
+        }
+        match (op, value) {
+            (Op::Remove, None | Some(Value::Null)) => self.draft.clear_password(),
+            (Op::Remove, Some(_)) => return Err(Invalid::syntax("a `remove` of `password` takes no `value`")),
+            (Op::Add | Op::Replace, None) => return Err(no_value(op)),
+            (Op::Add, Some(value)) if is_nothing(value) => {}
+            (Op::Replace, Some(value)) if is_nothing(value) => self.draft.clear_password(),
+            (Op::Add | Op::Replace, Some(Value::String(text))) => self.draft.secret = Some(NewPassword::new(text)),
+            (Op::Add | Op::Replace, Some(_)) => return Err(Invalid::value("`password` must be a string")),
+        }
+        Ok(())
     }
 
     /// Changes one attribute's value.
@@ -423,11 +439,6 @@ pub(super) fn member_path<'a>(
         None if leniency.body.unknown_attributes => Ok(None),
         None => Err(lost()),
     }
-}
-
-/// Whether this is the core schema's secret, which cannot be set for now (S-21.7).
-pub(super) fn is_password(attribute: &Attribute) -> bool {
-    attribute.name == "password" && attribute.mutability == Mutability::WriteOnly
 }
 
 pub(super) fn is_read_only(place: &Place<'_>) -> bool {

@@ -200,10 +200,20 @@ fn a_country_may_be_any_text_by_a_switch_l_b11() {
 }
 
 #[test]
-fn a_dummy_password_is_dropped_or_refused_by_a_switch_s_21_7() {
-    assert_eq!(accepted(json!({ "userName": "a", "Password": { "odd": 1 } })), json!({ "userName": "a" }));
-    let outcome = check::create(user(json!({ "password": "x" })), &user_type(), &Leniency::strict());
-    assert_eq!(said(outcome), "invalidValue: `password` cannot be set here");
+fn a_password_stands_beside_the_attributes_and_never_among_them_s_21_1() {
+    let draft = create(user(json!({ "userName": "a", "PassWord": "s3cret" }))).unwrap();
+    assert_eq!(draft.secret.as_ref().unwrap().reveal(), "s3cret");
+    assert!(!format!("{draft:?}").contains("s3cret"));
+    assert_eq!(Value::Object(draft.document(None)).get("password"), None);
+    assert_eq!(Value::Object(draft.attributes), json!({ "userName": "a" }));
+
+    assert_eq!(create(user(json!({ "userName": "a", "password": null }))).unwrap().secret, None);
+    assert_eq!(refused(json!({ "password": { "odd": 1 } })), "invalidValue: `password` must be a string");
+    assert_eq!(refused(json!({ "password": "a", "Password": "b" })), "invalidSyntax: `Password` is given twice");
+    // A hash that a client sends is a password like any other.
+    let hash = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA";
+    let draft = create(user(json!({ "userName": "a", "password": hash }))).unwrap();
+    assert_eq!((draft.password_hash(), draft.secret.unwrap().reveal()), (None, hash));
 }
 
 #[test]

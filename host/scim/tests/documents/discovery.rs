@@ -11,7 +11,14 @@ use super::*;
 const BASE: &str = "https://scim.example/scim/v2";
 
 fn facts() -> Facts {
-    Facts { max_results: 200, default_page_size: 100, cursor_timeout: 3600, documentation_uri: None, bulk: None }
+    Facts {
+        max_results: 200,
+        default_page_size: 100,
+        cursor_timeout: 3600,
+        documentation_uri: None,
+        bulk: None,
+        change_password: false,
+    }
 }
 
 #[test]
@@ -32,6 +39,9 @@ fn the_configuration_is_one_object_with_every_required_part_section_4_4() {
     let bulk = BulkFacts { max_operations: 10, max_payload_bytes: 1000 };
     let config = discovery::service_provider_config(&Facts { bulk: Some(bulk), ..facts() }, BASE);
     assert_eq!(config["bulk"], json!({ "supported": true, "maxOperations": 10, "maxPayloadSize": 1000 }));
+
+    let config = discovery::service_provider_config(&Facts { change_password: true, ..facts() }, BASE);
+    assert_eq!(config["changePassword"], json!({ "supported": true }), "S-21.7");
 }
 
 #[test]

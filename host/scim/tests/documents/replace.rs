@@ -43,6 +43,25 @@ fn omitted_write_only_values_stay_s_15_4() {
 }
 
 #[test]
+fn an_omitted_password_stays_and_a_new_one_stands_beside_it_s_15_4() {
+    let hash = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA";
+    let current = stored(json!({ "userName": "a", "password": hash }));
+    let put = |body| check::replace(&current, user(body), &Leniency::default()).unwrap();
+    for silent in [json!({ "userName": "b" }), json!({ "userName": "b", "password": null })] {
+        let draft = put(silent);
+        assert_eq!((draft.password_hash().unwrap().as_str(), &draft.secret), (hash, &None));
+        assert_eq!(draft.changed_paths(Some(current.attributes())), ["userName"]);
+    }
+    let draft = put(json!({ "userName": "a", "password": "s3cret" }));
+    assert_eq!(draft.secret.as_ref().unwrap().reveal(), "s3cret");
+    assert_eq!(draft.changed_paths(Some(current.attributes())), ["password"]);
+
+    // A plugin that does not speak of it keeps it, the new one as well as the stored one.
+    let kept = check::replacement(Some(&current), &draft, json!({ "userName": "c" }), &Leniency::default()).unwrap();
+    assert_eq!((kept.secret, kept.attributes["password"].as_str()), (draft.secret, Some(hash)));
+}
+
+#[test]
 fn what_the_sender_cannot_read_inside_a_complex_value_stays_s_15_4() {
     let before = json!({ "owner": { "value": "a", "secret": "s" } });
     assert_eq!(

@@ -1,12 +1,12 @@
 //! Only a whole draft becomes a resource (RFC 7643 section 2 and 6, S-3.19, S-3.20, S-6.5).
 
-use provost_scim::{Leniency, check, validate};
+use provost_scim::{Leniency, PasswordHash, check, validate};
 use serde_json::{Value, json};
 
 use super::*;
 
 fn outcome(resource_type: Arc<ResourceType>, attributes: Value) -> Result<Resource, Invalid> {
-    validate(Draft { resource_type, attributes: object(attributes), membership: vec![] }, stamp())
+    validate(Draft { resource_type, attributes: object(attributes), membership: vec![], secret: None }, stamp())
 }
 
 #[test]
@@ -81,6 +81,25 @@ fn a_resource_has_a_largest_size() {
 fn a_password_is_never_stored_s_21_1() {
     let resource = outcome(user_type(), json!({ "userName": "a", "password": "secret" })).unwrap();
     assert!(!serde_json::to_string(resource.attributes()).unwrap().contains("secret"));
+    assert_eq!(resource.password_hash(), None);
+}
+
+/// S-21.2
+#[test]
+fn of_a_password_only_its_hash_becomes_part_of_a_resource() {
+    let hash = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA";
+    let unsealed = create(user(json!({ "userName": "a", "password": "s3cret" }))).unwrap();
+    let resource = validate(unsealed.clone(), stamp()).unwrap();
+    assert!(!format!("{resource:?}").contains("s3cret") && resource.password_hash().is_none());
+
+    let mut sealed = unsealed;
+    sealed.seal(&PasswordHash::parse(hash).unwrap());
+    assert_eq!(sealed.secret, None);
+    assert_eq!(validate(sealed, stamp()).unwrap().password_hash().unwrap().as_str(), hash);
+
+    for none in ["", "s3cret", "$2b$10$abc", "$argon2i$v=19$m=1,t=1,p=1$a$b", "$argon2id$ with a space"] {
+        assert_eq!(PasswordHash::parse(none), None, "{none}");
+    }
 }
 
 #[test]

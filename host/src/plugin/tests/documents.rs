@@ -30,7 +30,7 @@ fn operations(type_name: &str, operations: Value) -> Value {
         operations: Some(operations),
         ..new_user()
     };
-    json_of(encode::change(&change).operations.as_ref())
+    json_of(encode::change(&change, false).operations.as_ref())
 }
 
 #[test]
@@ -49,13 +49,13 @@ fn both_states_of_a_change_are_told_and_the_id_only_once_there_is_one() {
     let current = stored("User", json!({ "userName": "old", "password": "s3cret" }));
     let change = Change { current: Some(current.clone()), ..new_user() };
 
-    let told = encode::change(&change);
+    let told = encode::change(&change, false);
     assert_eq!(json_of(told.current.as_ref())["userName"], "old");
     let proposed = json_of(told.proposed.as_ref());
     assert_eq!((&proposed["userName"], &proposed["id"]), (&json!("ana"), &json!(current.id())));
     assert!(!format!("{told:?}").contains("s3cret"));
 
-    let created = json_of(encode::change(&new_user()).proposed.as_ref());
+    let created = json_of(encode::change(&new_user(), false).proposed.as_ref());
     assert_eq!(created.get("id"), None);
 }
 
@@ -96,7 +96,7 @@ fn members_are_told_as_a_difference_and_never_in_operations_or_documents() {
     let joins = Member { id: Uuid::from_u128(9), resource_type: Some("User".into()) };
     let membership = MembershipChange { added: vec![joins], removed: Vec::new(), total_before: 100_000 };
     let change = Change { membership, proposed: None, ..new_user() };
-    let told = encode::change(&change).membership.unwrap();
+    let told = encode::change(&change, false).membership.unwrap();
     assert_eq!((told.added[0].id.as_str(), told.total_before), (id.as_str(), 100_000));
-    assert!(encode::change(&new_user()).membership.is_none());
+    assert!(encode::change(&new_user(), false).membership.is_none());
 }

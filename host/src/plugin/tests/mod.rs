@@ -12,7 +12,7 @@ mod verdicts;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use provost_scim::{Attributes, Draft, Schemas};
+use provost_scim::{Attributes, Draft, NewPassword, Schemas};
 use serde_json::json;
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -92,23 +92,24 @@ fn cx() -> RequestContext {
     RequestContext {
         request_id: "r-1".into(),
         realm: Realm::DEFAULT,
-        actor: Arc::new(Actor { subject: "tester".into(), client: None, scopes: vec![Scope::Write] }),
+        actor: Arc::new(Actor { subject: "tester".into(), scopes: vec![Scope::Write], ..Actor::default() }),
         now: jiff::Timestamp::UNIX_EPOCH,
         overhead_bypass: false,
+        capacity: crate::context::Capacity::Client,
     }
 }
 
 fn new_user() -> Change {
     let mut attributes = Attributes::new();
     attributes.insert("userName".into(), json!("ana"));
-    attributes.insert("password".into(), json!("s3cret"));
     let resource_type = Schemas::standard().resource_type("User").unwrap().clone();
+    let secret = Some(NewPassword::new("s3cret"));
     Change {
         operation: Operation::Create,
         resource_type: "User".into(),
         id: Uuid::from_u128(7),
         current: None,
-        proposed: Some(Draft { resource_type, attributes, membership: Vec::new() }),
+        proposed: Some(Draft { resource_type, attributes, membership: Vec::new(), secret }),
         operations: None,
         changed_paths: vec!["userName".into(), "password".into()],
         membership: MembershipChange::default(),

@@ -2,7 +2,7 @@
 
 use provost_scim::Uniqueness;
 
-use super::super::engine::Batch;
+use super::super::engine::{Batch, Scan};
 use super::*;
 
 async fn open(dir: &Path, schemas: Schemas, indexes: Option<Vec<Index>>) -> Result<Store, OpenError> {
@@ -324,4 +324,28 @@ async fn a_check_finds_keys_that_lead_nowhere() {
         fixture.store.engine.commit(batch).await.unwrap();
     }
     fixture.sound().await;
+}
+
+/// S-22.1, S-22.2
+#[tokio::test]
+async fn user_names_that_an_older_release_folded_otherwise_are_folded_anew() {
+    let fixture = Fixture::new().await;
+    let ana = fixture.user("Stra\u{df}e").await;
+    let engine = &fixture.store.engine;
+    let catalog = fixture.store.get_one(Space::System, keys::catalog()).await.unwrap().unwrap();
+    let shape = catalog.windows(8).position(|window| window == b"userName").unwrap() + 8;
+    let entries = engine.scan(Scan::new(Space::Unique, keys::realm(REALM), 10)).await.unwrap();
+    let [(key, owner)] = entries.as_slice() else { panic!("one user has one unique value: {entries:?}") };
+    let mut older = Batch::default();
+    older.put(Space::System, keys::catalog(), [&catalog[..shape], &[0], &catalog[shape + 1..]].concat());
+    older.delete(Space::Unique, key.clone());
+    older.put(Space::Unique, [key.as_slice(), b"as it was"].concat(), owner.clone());
+    engine.commit(older).await.unwrap();
+    assert!(!fixture.store.check().await.unwrap().is_sound());
+
+    let fixture = fixture.reopened().await;
+
+    fixture.sound().await;
+    let page = fixture.store.find(REALM, fixture.users(), fixture.filtered(fixture.users(), "userName eq \"STRASSE\""));
+    assert_eq!(page.await.unwrap().resources, [ana]);
 }

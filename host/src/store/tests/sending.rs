@@ -275,6 +275,8 @@ async fn a_token_is_found_by_its_hash_until_it_is_revoked() {
         scopes: vec![Scope::Read, Scope::Admin],
         created: fixture.cx.now,
         expires: Some(fixture.cx.now),
+        resource: None,
+        claims: [("sub".to_owned(), id.to_owned())].into(),
     };
     let (one, two) = (token("one", 9), token("two", 1));
     fixture.store.token_put(REALM, &two).await.unwrap();
