@@ -55,7 +55,7 @@ pub struct Pipeline {
     members_held: Arc<Held>,
     disk: Disk,
     hasher: Hasher,
-    desk: Desk,
+    desk: Arc<Desk>,
 }
 
 /// What the operator decides about reads and writes.
@@ -97,7 +97,7 @@ impl Pipeline {
         store.reached_at(&settings.base_url);
         let cursors = Cursors::new(store.cursor_key());
         let (turns, members_held, disk) = (Arc::default(), Arc::default(), Disk::default());
-        let (hasher, desk) = (Hasher::new(&settings.passwords), Desk::new(&settings.me, &schemas));
+        let (hasher, desk) = (Hasher::new(&settings.passwords), Arc::new(Desk::new(&settings.me, &schemas)));
         Self { store, hooks, schemas, settings, cursors, turns, members_held, disk, hasher, desk }
     }
 

@@ -95,6 +95,7 @@ pub enum HashError {
 }
 
 /// Makes and compares hashes, a few at a time.
+#[derive(Clone)]
 pub(super) struct Hasher {
     argon2: Argon2<'static>,
     seats: Arc<Semaphore>,
