@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use provost_scim::definition::{self, Document};
-use provost_scim::{ResourceType, Schemas};
+use provost_scim::{Resource, ResourceType, Schemas};
 use serde_json::json;
 
 use super::super::*;
