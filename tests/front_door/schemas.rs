@@ -469,8 +469,11 @@ async fn integers_are_told_apart_to_the_last_digit() {
 /// S-1.6; the type goes through the same pipeline, journal and plugins as any other.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_type_of_ones_own_is_served_like_any_other() {
-    let config =
-        defined_in(&example()) + &plugin(guests::REFUSE_ALL, "types = [\"Application\"]\noperations = [\"delete\"]");
+    let config = defined_in(&example())
+        + &plugin(
+            guests::REFUSE_ALL,
+            "types = [\"Application\"]\noperations = [\"delete\"]\ngrant = { imports = [\"config\", \"state\", \"outbox\"] }",
+        );
     let server = TestServer::start(&config).await;
     let ana = server.user("ana").await;
 
@@ -518,6 +521,27 @@ async fn a_type_of_ones_own_is_served_like_any_other() {
     let server = server.restart(Some(&defined_in(&example()))).await;
     assert_eq!(found(&server, "/Applications", "seats eq 7").await, ["Shop"], "found again after a restart");
     server.delete(&at).await.expect(204);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_is_tried_on_a_type_of_ones_own_without_a_server() {
+    let dir = TempDir::new().unwrap();
+    let input = dir.path().join("change.json");
+    let proposed = application("shop", json!({}));
+    let change = json!({ "resourceType": "Application", "proposed": proposed, "config": { "set": { "url": "https://shop.example" } } });
+    std::fs::write(&input, change.to_string()).unwrap();
+
+    let mut provost = Command::new(binary::provost());
+    provost
+        .arg("--config")
+        .arg(example().join("provost.toml"))
+        .args(["plugin", "run", guests::STAMP, "--input"])
+        .arg(&input);
+    let output = provost.output().await.unwrap();
+
+    let outcome: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+    assert_eq!(outcome["resource"]["url"], "https://shop.example");
+    assert_eq!(outcome["changedPaths"], json!(["url"]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
