@@ -25,6 +25,12 @@ pub enum ScimType {
     InvalidVers,
     /// The request puts personal data into its URI.
     Sensitive,
+    /// The cursor of a page is not one that this server has given for this query.
+    InvalidCursor,
+    /// The cursor of a page was good once; the query begins anew.
+    ExpiredCursor,
+    /// The size of a page is another one than its cursor was made for.
+    InvalidCount,
 }
 
 impl ScimType {
@@ -41,6 +47,9 @@ impl ScimType {
             Self::InvalidValue => "invalidValue",
             Self::InvalidVers => "invalidVers",
             Self::Sensitive => "sensitive",
+            Self::InvalidCursor => "invalidCursor",
+            Self::ExpiredCursor => "expiredCursor",
+            Self::InvalidCount => "invalidCount",
         }
     }
 }

@@ -58,6 +58,18 @@ pub enum HttpError {
     /// A filter on a discovery endpoint (RFC 7644 section 4).
     #[error("discovery endpoints cannot be filtered")]
     FilteredDiscovery,
+    /// An optional part of the protocol that is not offered here (checklist S-1.7).
+    #[error("this server does not offer {what}")]
+    NotImplemented {
+        /// What was asked for, as a noun: `bulk requests`.
+        what: &'static str,
+    },
+    /// The client asks more often than it may.
+    #[error("too many requests; try again in {retry_after_seconds} seconds")]
+    TooManyRequests {
+        /// How long to wait.
+        retry_after_seconds: u32,
+    },
     /// The request breaks the protocol.
     #[error(transparent)]
     Invalid(#[from] Invalid),
@@ -103,7 +115,10 @@ impl Wire {
             | ScimType::InvalidPath
             | ScimType::NoTarget
             | ScimType::InvalidValue
-            | ScimType::InvalidVers => StatusCode::BAD_REQUEST,
+            | ScimType::InvalidVers
+            | ScimType::InvalidCursor
+            | ScimType::ExpiredCursor
+            | ScimType::InvalidCount => StatusCode::BAD_REQUEST,
         };
         Self::new(status, &invalid.detail).typed(invalid.scim_type)
     }
@@ -149,6 +164,12 @@ fn wire(error: &HttpError) -> Wire {
         HttpError::BodyTooLarge { .. } => Wire::new(StatusCode::PAYLOAD_TOO_LARGE, error),
         HttpError::BodyTooSlow => Wire::new(StatusCode::REQUEST_TIMEOUT, error),
         HttpError::FilteredDiscovery => Wire::new(StatusCode::FORBIDDEN, error),
+        HttpError::NotImplemented { .. } => Wire::new(StatusCode::NOT_IMPLEMENTED, error),
+        HttpError::TooManyRequests { retry_after_seconds } => {
+            let mut wire = Wire::new(StatusCode::TOO_MANY_REQUESTS, error);
+            wire.headers.push((header::RETRY_AFTER, (*retry_after_seconds).into()));
+            wire
+        }
         HttpError::Invalid(invalid) => Wire::invalid(invalid),
         HttpError::Read(error) => read(error),
         HttpError::Write(error) => write(error),
@@ -171,6 +192,7 @@ fn write(error: &WriteError) -> Wire {
         WriteError::Forbidden(forbidden) => Wire::new(StatusCode::FORBIDDEN, forbidden),
         WriteError::NotFound { .. } => Wire::new(StatusCode::NOT_FOUND, error),
         WriteError::Precondition => Wire::new(StatusCode::PRECONDITION_FAILED, error),
+        WriteError::PreconditionRequired => Wire::new(StatusCode::PRECONDITION_REQUIRED, error),
         WriteError::Invalid(invalid) => Wire::invalid(invalid),
         WriteError::Taken { .. } => Wire::new(StatusCode::CONFLICT, error).typed(ScimType::Uniqueness),
         WriteError::Refused { by, refusal } => {
