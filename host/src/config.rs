@@ -12,6 +12,7 @@ use provost_scim::{Leniency, Schemas};
 use serde::Deserialize;
 
 use crate::delivery::Patience;
+use crate::http::PatchAnswer;
 use crate::limits;
 use crate::plugin::{self, PluginConfig};
 use crate::store::StoreConfig;
@@ -72,6 +73,10 @@ impl Default for Server {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Scim {
+    /// What a PATCH answers with when its client does not say: `resource` (200) or `nothing` (204).
+    pub patch_answer: PatchAnswer,
+    /// Whether changes need `If-Match`; those without are answered with 428.
+    pub require_if_match: bool,
     /// Which deviations of clients are understood.
     pub leniency: Leniency,
 }

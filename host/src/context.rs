@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use provost_scim::Deviations;
 use serde::{Deserialize, Serialize};
 use uuid::{NoContext, Uuid};
 
@@ -93,6 +94,8 @@ pub struct RequestContext {
     pub actor: Arc<Actor>,
     /// When it arrived.
     pub now: Timestamp,
+    /// Which leniencies it has needed so far.
+    pub deviations: Deviations,
 }
 
 /// A new id that sorts by `now` (RFC 9562, version 7): for resources and for requests.

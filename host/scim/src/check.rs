@@ -20,7 +20,7 @@ use serde_json::Value;
 use crate::error::shown;
 use crate::{
     Attribute, AttributeType, Attributes, Draft, Invalid, Leniency, Member, MembershipEdit, Mutability, Resource,
-    ResourceType, Stamp, standard,
+    ResourceType, Stamp, Switch, standard,
 };
 
 pub use membership::members;
@@ -51,7 +51,7 @@ pub fn create(body: Value, resource_type: &Arc<ResourceType>, leniency: &Lenienc
 /// resource may nest is bounded by its schema.
 pub fn validate(draft: Draft, stamp: Stamp) -> Result<Resource, Invalid> {
     let resource_type = draft.resource_type;
-    let attributes = read(Value::Object(draft.attributes), &resource_type, Rules::outcome())?.attributes;
+    let attributes = read(Value::Object(draft.attributes), &resource_type, Rules::Outcome)?.attributes;
     require(None, &resource_type.schema.attributes, &attributes, &resource_type)?;
     for extension in &resource_type.extensions {
         let urn = extension.schema.id.as_str();
@@ -79,7 +79,7 @@ struct Read {
 
 /// Takes a document apart: what is the server's, what are edges, what are attributes; and checks
 /// the last, core attributes first, then extensions, each in the schema's order.
-fn read(body: Value, resource_type: &ResourceType, rules: Rules) -> Result<Read, Invalid> {
+fn read(body: Value, resource_type: &ResourceType, rules: Rules<'_>) -> Result<Read, Invalid> {
     let Value::Object(document) = body else {
         return Err(Invalid::syntax(format!("a {} must be a JSON object", resource_type.name)));
     };
@@ -102,7 +102,7 @@ fn read(body: Value, resource_type: &ResourceType, rules: Rules) -> Result<Read,
             (None, Some(index)) => &mut containers[index],
             (None, None) if resource_type.has_members && name.eq_ignore_ascii_case("members") => &mut members,
             (None, None) if is_password(&name, resource_type) => {
-                if !rules.dummy_password && !value.is_null() {
+                if !value.is_null() && !rules.dummy_password() {
                     return Err(Invalid::value("`password` cannot be set here"));
                 }
                 continue;
@@ -152,14 +152,14 @@ fn check_schemas(given: Option<&Value>, resource_type: &ResourceType, leniency: 
         Some(Value::Array(urns)) => urns.as_slice(),
         Some(_) => return Err(Invalid::syntax("`schemas` must be a list of URNs")),
     };
-    let mut has_base = urns.is_empty() && leniency.body.infer_schemas;
+    let mut has_base = urns.is_empty() && leniency.allows(Switch::BodyInferSchemas);
     for urn in urns {
         let Value::String(urn) = urn else {
             return Err(Invalid::syntax("`schemas` must be a list of URNs"));
         };
         if urn.eq_ignore_ascii_case(base) {
             has_base = true;
-        } else if resource_type.extension(urn).is_none() && !leniency.body.unknown_schema_urns {
+        } else if resource_type.extension(urn).is_none() && !leniency.allows(Switch::BodyUnknownSchemaUrns) {
             return Err(Invalid::value(format!("`schemas` names a schema that {} does not have", resource_type.name)));
         }
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::SignedDuration;
+use provost_scim::Deviations;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -58,7 +59,13 @@ pub struct Desk {
 pub fn local(clock: &Clock) -> RequestContext {
     let actor =
         Actor { subject: "local".to_owned(), client: Some("command line".to_owned()), scopes: Scope::ALL.into() };
-    RequestContext { request_id: "local".into(), realm: Realm::DEFAULT, actor: Arc::new(actor), now: clock.now() }
+    RequestContext {
+        request_id: "local".into(),
+        realm: Realm::DEFAULT,
+        actor: Arc::new(actor),
+        now: clock.now(),
+        deviations: Deviations::default(),
+    }
 }
 
 impl Desk {

@@ -3,9 +3,10 @@
 //! Readable without a credential (RFC 7643 section 5): they tell what the server speaks and
 //! nothing about anybody. A filter is refused, so that no client believes it was applied.
 
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use provost_scim::discovery::{self, Facts};
 use provost_scim::message::ListResponse;
+use provost_scim::{Deviations, Switch};
 
 use super::extract::{Parameters, Segment};
 use super::respond::Message;
@@ -24,6 +25,16 @@ pub async fn service_provider_config(State(api): State<Api>, parameters: Paramet
         bulk: None,
     };
     Ok(Message(discovery::service_provider_config(&facts, &settings.base_url)))
+}
+
+/// `GET /ServiceProviderConfigs`, as SCIM 1.1 called it (L-Q6).
+pub async fn service_provider_configs(
+    state: State<Api>,
+    Extension(deviations): Extension<Deviations>,
+    parameters: Parameters,
+) -> Result<Message, HttpError> {
+    deviations.note(Switch::DiscoverySpcPlural);
+    service_provider_config(state, parameters).await
 }
 
 /// `GET /ResourceTypes`

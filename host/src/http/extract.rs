@@ -10,7 +10,7 @@ use axum::extract::{FromRequest, FromRequestParts, Path, RawQuery, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use provost_scim::version::EntityTags;
-use provost_scim::{Invalid, Leniency, Projection, ResourceType, message, resource};
+use provost_scim::{Deviations, Invalid, Leniency, Projection, ResourceType, message, resource};
 use serde_json::Value;
 
 use super::{Api, HttpError};
@@ -50,7 +50,13 @@ pub async fn authenticate(parts: &Parts, store: &Store, clock: &Clock) -> Result
         record.filter(|r| r.expires.is_none_or(|at| now < at)).ok_or(HttpError::Unauthenticated { presented: true })?;
     let request_id = parts.extensions.get::<RequestId>().expect("the outermost layer names every request").0.clone();
     let actor = Actor { subject: record.id, client: Some(record.name), scopes: record.scopes };
-    Ok(RequestContext { request_id, realm: Realm::DEFAULT, actor: Arc::new(actor), now })
+    let deviations = deviations(parts);
+    Ok(RequestContext { request_id, realm: Realm::DEFAULT, actor: Arc::new(actor), now, deviations })
+}
+
+/// What the outermost layer of the SCIM door will count and log. Other doors count nothing.
+fn deviations(parts: &Parts) -> Deviations {
+    parts.extensions.get::<Deviations>().cloned().unwrap_or_default()
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -94,14 +100,15 @@ impl FromRequestParts<Api> for Addressed {
         let Segment(text) = Segment::from_request_parts(parts, api).await?;
         let id = resource::parse_id(&text)
             .ok_or_else(|| HttpError::NoSuchResource { resource_type: resource_type.name.clone() })?;
-        Ok(Self(At { resource_type, id, precondition: precondition(&parts.headers) }))
+        let leniency = api.pipeline.settings().leniency.noting(&deviations(parts));
+        Ok(Self(At { resource_type, id, precondition: precondition(&parts.headers, &leniency) }))
     }
 }
 
-fn precondition(headers: &HeaderMap) -> Precondition {
+fn precondition(headers: &HeaderMap, leniency: &Leniency) -> Precondition {
     let tags = |name: header::HeaderName| {
         let lines: Vec<_> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
-        if lines.is_empty() { None } else { Some(EntityTags::parse(&lines.join(","))) }
+        if lines.is_empty() { None } else { Some(EntityTags::parse_with(&lines.join(","), leniency)) }
     };
     Precondition { if_match: tags(header::IF_MATCH), if_none_match: tags(header::IF_NONE_MATCH) }
 }
@@ -131,6 +138,11 @@ impl Parameters {
             self.0.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str()).collect()
         };
         Projection::from_query(&all("attributes"), &all("excludedAttributes"), leniency)
+    }
+
+    /// Whether `attributes` names any: then a PATCH must answer with the resource (checklist S-8.11).
+    pub fn names_attributes(&self) -> bool {
+        self.get("attributes").is_some_and(|names| !names.trim().is_empty())
     }
 
     /// `filter`, `sortBy`, `sortOrder`, `startIndex`, `count`.

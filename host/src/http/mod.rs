@@ -9,7 +9,9 @@ mod discovery;
 mod error;
 mod extract;
 mod observe;
+mod prefer;
 mod resources;
+mod respell;
 mod respond;
 
 use std::sync::Arc;
@@ -18,16 +20,18 @@ use axum::Router;
 use axum::extract::Extension;
 use axum::middleware;
 use axum::routing::get;
-use provost_scim::Leniency;
+use provost_scim::{Leniency, Switch};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::clock::Clock;
+use crate::context::RequestContext;
 use crate::pipeline::Pipeline;
 use crate::store::Store;
 
 pub use error::{HttpError, chain as error_chain};
 pub use extract::{Caller, RequestId, authenticate};
 pub use observe::request_id;
+pub use prefer::PatchAnswer;
 
 /// What every handler can reach.
 #[derive(Clone)]
@@ -42,13 +46,16 @@ pub struct Api {
     pub base_path: Arc<str>,
     /// How large a request body may be, in bytes.
     pub body_bytes_max: usize,
+    /// What a PATCH answers with when its client does not say.
+    pub patch_answer: PatchAnswer,
     /// Whether all is well, for `/health`.
     pub health: Arc<dyn Fn() -> Health + Send + Sync>,
 }
 
 impl Api {
-    fn leniency(&self) -> &Leniency {
-        &self.pipeline.settings().leniency
+    /// What is forgiven, noting what this request needs of it.
+    fn leniency(&self, cx: &RequestContext) -> Leniency {
+        self.pipeline.settings().leniency.noting(&cx.deviations)
     }
 }
 
@@ -67,6 +74,10 @@ pub fn router(api: Api) -> Router {
         .route("/ResourceTypes/{name}", get(discovery::resource_type))
         .route("/Schemas", get(discovery::schemas))
         .route("/Schemas/{urn}", get(discovery::schema));
+    let leniency = &api.pipeline.settings().leniency;
+    if leniency.is_on(Switch::DiscoverySpcPlural) {
+        scim = scim.route("/ServiceProviderConfigs", get(discovery::service_provider_configs));
+    }
     for resource_type in &api.pipeline.schemas().resource_types {
         let (path, many) = (&resource_type.endpoint, get(resources::list).post(resources::create));
         let one = get(resources::read).put(resources::replace).patch(resources::patch).delete(resources::delete);
@@ -78,12 +89,18 @@ pub fn router(api: Api) -> Router {
             .layer(Extension(resource_type.clone()));
         scim = scim.merge(endpoint);
     }
-    Router::new()
+    let (any_case, base_path) = (leniency.is_on(Switch::PathsAnyCase), api.base_path.clone());
+    let schemas = api.pipeline.schemas().clone();
+    let router = Router::new()
         .nest(&api.base_path, scim)
         .route("/health", get(respond::health))
         .fallback(error::no_such_endpoint)
         .method_not_allowed_fallback(error::no_such_method)
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(middleware::from_fn_with_state(api.clone(), observe::each_request))
-        .with_state(api)
+        .with_state(api);
+    if !any_case {
+        return router;
+    }
+    respell::any_case(router, &base_path, schemas.resource_types.iter().map(|of| of.endpoint.as_str()))
 }

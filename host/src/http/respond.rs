@@ -8,6 +8,7 @@ use provost_scim::Attributes;
 use serde_json::json;
 
 use super::Api;
+use super::prefer::{PREFERENCE_APPLIED, Return};
 use crate::pipeline::Answer;
 
 /// The SCIM media type (RFC 7644 section 8.1).
@@ -28,6 +29,30 @@ pub struct Shown(pub Answer);
 impl IntoResponse for Shown {
     fn into_response(self) -> Response {
         one(StatusCode::OK, self.0)
+    }
+}
+
+/// The answer to a PATCH: 200 with the resource, or 204 without; `Location` and `ETag` either way
+/// (checklist S-16.8).
+pub struct Modified {
+    /// What was made of the resource.
+    pub answer: Answer,
+    /// Whether it is left out.
+    pub quiet: bool,
+    /// The client's preference, if that is why.
+    pub applied: Option<Return>,
+}
+
+impl IntoResponse for Modified {
+    fn into_response(self) -> Response {
+        let mut response = match self.quiet {
+            true => placed(StatusCode::NO_CONTENT.into_response(), &self.answer),
+            false => one(StatusCode::OK, self.answer),
+        };
+        if let Some(applied) = self.applied {
+            response.headers_mut().insert(PREFERENCE_APPLIED, applied.applied());
+        }
+        response
     }
 }
 
@@ -60,7 +85,11 @@ pub async fn health(State(api): State<Api>) -> Response {
 }
 
 fn one(status: StatusCode, answer: Answer) -> Response {
-    let mut response = body(status, &answer.document);
+    placed(body(status, &answer.document), &answer)
+}
+
+/// The response with the resource's `ETag` and `Location`.
+fn placed(mut response: Response, answer: &Answer) -> Response {
     set(&mut response, header::ETAG, &answer.etag);
     set(&mut response, header::LOCATION, &answer.location);
     response

@@ -24,6 +24,7 @@ pub use error::{ReadError, WriteError};
 pub use read::{Listed, Search};
 pub use write::{At, Precondition};
 
+use crate::context::RequestContext;
 use crate::hook::Hooks;
 use crate::store::Store;
 use turn::Turns;
@@ -45,6 +46,8 @@ pub struct Settings {
     pub base_url: String,
     /// Which deviations of clients are understood.
     pub leniency: Leniency,
+    /// Whether a change must name the version it was made from, by `If-Match`.
+    pub require_if_match: bool,
     /// How many resources a page holds at most.
     pub page_resources_max: usize,
 }
@@ -71,6 +74,12 @@ impl Pipeline {
     /// The schemas this pipeline speaks.
     pub fn schemas(&self) -> &Arc<Schemas> {
         &self.schemas
+    }
+
+    /// What is forgiven, noting what this request needs of it. What plugins send is not a client's
+    /// and is read with the settings' own, which nobody counts.
+    fn leniency(&self, cx: &RequestContext) -> Leniency {
+        self.settings.leniency.noting(&cx.deviations)
     }
 
     /// What the operator decided.

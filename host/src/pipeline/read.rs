@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use provost_scim::filter::{Bound, Filter, Target};
-use provost_scim::{Attributes, Projection, ResourceType};
+use provost_scim::{Attributes, Projection, ResourceType, Switch};
 use uuid::Uuid;
 
 use super::{Answer, Pipeline, ReadError};
@@ -76,11 +76,12 @@ impl Pipeline {
         let start_index = search.start_index.map_or(1, |n| usize::try_from(n).unwrap_or(1).max(1));
         let count = search.count.map_or(PAGE_RESOURCES_DEFAULT, |n| usize::try_from(n).unwrap_or(0));
         let query = Query {
-            filter: self.filter(resource_type, search.filter.as_deref())?,
+            filter: self.filter(cx, resource_type, search.filter.as_deref())?,
             sort: self.sort(resource_type, search)?,
             start_index,
             count: count.min(self.settings.page_resources_max),
         };
+        let projection = &self.list_projection(resource_type, projection);
         let page = self.store.find(cx.realm, resource_type, query).await?;
         let mut resources = Vec::with_capacity(page.resources.len());
         for resource in &page.resources {
@@ -89,10 +90,27 @@ impl Pipeline {
         Ok(Listed { total: page.total, start_index, resources })
     }
 
-    fn filter(&self, resource_type: &ResourceType, text: Option<&str>) -> Result<Option<Bound>, ReadError> {
+    /// What a list shows: `members` only on request, where the operator wants lists so (L-Q7).
+    fn list_projection(&self, resource_type: &ResourceType, asked: &Projection) -> Projection {
+        let hides = resource_type.has_members && self.settings.leniency.is_on(Switch::ListHideMembers);
+        match asked {
+            Projection::Default if hides => Projection::Except(vec!["members".to_owned()]),
+            Projection::Except(names) if hides => {
+                Projection::Except(names.iter().cloned().chain(["members".to_owned()]).collect())
+            }
+            asked => asked.clone(),
+        }
+    }
+
+    fn filter(
+        &self,
+        cx: &RequestContext,
+        resource_type: &ResourceType,
+        text: Option<&str>,
+    ) -> Result<Option<Bound>, ReadError> {
         let Some(text) = text else { return Ok(None) };
-        let leniency = &self.settings.leniency;
-        Ok(Some(Filter::parse_with(text, leniency)?.bind(resource_type, leniency)?))
+        let leniency = self.leniency(cx);
+        Ok(Some(Filter::parse_with(text, &leniency)?.bind(resource_type, &leniency)?))
     }
 
     fn sort(&self, resource_type: &ResourceType, search: &Search) -> Result<Option<(Target, bool)>, ReadError> {

@@ -45,6 +45,7 @@ impl Fixture {
             realm: REALM,
             actor: Arc::new(actor),
             now: Timestamp::from_millisecond(1_700_000_000_000).unwrap(),
+            deviations: provost_scim::Deviations::default(),
         };
         Self { store, schemas, cx, _dir: None }
     }

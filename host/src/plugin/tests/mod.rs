@@ -94,6 +94,7 @@ fn cx() -> RequestContext {
         realm: Realm::DEFAULT,
         actor: Arc::new(Actor { subject: "tester".into(), client: None, scopes: vec![Scope::Write] }),
         now: jiff::Timestamp::UNIX_EPOCH,
+        deviations: provost_scim::Deviations::default(),
     }
 }
 
