@@ -113,7 +113,10 @@ fn remove(
             Some(MembershipEdit::RemoveWhere(filter.clone()))
         }
         (Some(filter), None) => match named_ids(filter) {
-            Some(ids) => removal(ids),
+            Some(ids) => removal(ids).or_else(|| {
+                leniency.noted.note(Switch::PatchRemoveNoMatchOk);
+                None
+            }),
             None => Some(MembershipEdit::RemoveWhere(filter.clone())),
         },
         (Some(filter), Some(listed)) => match named_ids(filter) {

@@ -3,6 +3,7 @@
 use provost_scim::Leniency;
 use provost_scim::version::EntityTags;
 
+/// S-19.3, S-19.4, L-Q8.
 #[test]
 fn tags_compare_weakly_whatever_their_spelling() {
     for header in [
@@ -23,6 +24,7 @@ fn tags_compare_weakly_whatever_their_spelling() {
     }
 }
 
+/// S-19.4.
 #[test]
 fn other_tags_do_not_match() {
     for header in [
