@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 /// Golden test 30: S-20.1 to S-20.4, S-20.8, S-2.5, S-2.10: whatever goes wrong, the body is a SCIM error.
 #[tokio::test(flavor = "multi_thread")]
 async fn golden_30_every_error_is_a_scim_error() {
-    let server = TestServer::start("[server]\nlisten = \"127.0.0.1:0\"\nbody_bytes_max = 2000\n").await;
+    let server = TestServer::plain().await;
     let id = server.user("ana").await;
     let path = format!("/Users/{id}");
     let anybody = |path: &str| client().get(format!("{}{path}", server.app.base_url));
     let body = |method: &str, path: &str, body: Value| server.with_body(method, path, body);
     let raw = |bytes: &'static [u8]| server.request("POST", "/Users").header("content-type", SCIM_JSON).body(bytes);
     let mut large = user("large");
-    large["title"] = json!("x".repeat(3000));
+    large["title"] = json!("x".repeat(provost::limits::BODY_BYTES_MAX));
     let retitle = patch(json!([{ "op": "replace", "path": "title", "value": "x" }]));
 
     let table: Vec<(&str, reqwest::RequestBuilder, u16, Option<&str>)> = vec![
@@ -273,4 +273,29 @@ async fn s_2_11_json_is_read_with_care() {
     });
     let patched = server.send(server.with_body("PATCH", &format!("/Users/{}", made.id()), odd)).await.expect(200);
     assert_eq!(patched.body[urn]["department"], "R");
+}
+
+/// S-10.35: everything in `meta` can be filtered by, what is computed included.
+#[tokio::test(flavor = "multi_thread")]
+async fn s_10_35_meta_is_filterable() {
+    let server = TestServer::plain().await;
+    let ana = server.post("/Users", user("ana")).await.expect(201);
+    server.user("ben").await;
+    server
+        .patch(&format!("/Users/{}", ana.id()), json!([{ "op": "add", "path": "title", "value": "x" }]))
+        .await
+        .expect(200);
+    let meta = server.get(&format!("/Users/{}", ana.id())).await.expect(200).body["meta"].clone();
+
+    for (name, total) in [("resourceType", 2), ("created", 1), ("lastModified", 1), ("location", 1), ("version", 1)] {
+        let filter = format!("meta.{name} eq {}", meta[name]);
+        let url = reqwest::Url::parse_with_params("http://x/", [("filter", &filter)]).unwrap();
+        let found = server.get(&format!("/Users?{}", url.query().unwrap())).await.expect(200).body;
+        let least = if name == "created" || name == "lastModified" { 1 } else { total };
+        assert!(found["totalResults"].as_u64().unwrap() >= least, "{filter}: {found}");
+        assert!(found["Resources"].as_array().unwrap().iter().any(|r| r["id"] == ana.id()), "{filter}: {found}");
+        if name == "location" || name == "version" {
+            assert_eq!(found["totalResults"], total, "{filter}");
+        }
+    }
 }

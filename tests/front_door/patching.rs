@@ -67,12 +67,17 @@ async fn golden_19_the_worked_decisions_about_users() {
         With(json!({ "emails": [email("x", "work"), email("b", "home")] })),
     )
     .await;
+    // Equal elements would become one (S-3.11), so these two differ by their names.
     run(
         &server,
         "3",
-        json!({ "emails": [email("a", "work"), email("c", "work")] }),
+        json!({ "emails": [
+            { "value": "a", "type": "work", "display": "A" }, { "value": "c", "type": "work", "display": "C" },
+        ] }),
         work_x.clone(),
-        With(json!({ "emails": [email("x", "work"), email("x", "work")] })),
+        With(json!({ "emails": [
+            { "value": "x", "display": "A", "type": "work" }, { "value": "x", "display": "C", "type": "work" },
+        ] })),
     )
     .await;
     let home = json!({ "emails": [email("b", "home")] });

@@ -110,7 +110,8 @@ impl Pipeline {
     ) -> Result<Option<Bound>, ReadError> {
         let Some(text) = text else { return Ok(None) };
         let leniency = self.leniency(cx);
-        Ok(Some(Filter::parse_with(text, &leniency)?.bind(resource_type, &leniency)?))
+        let filter = Filter::parse_with(text, &leniency)?.bind(resource_type, &leniency)?;
+        Ok(Some(filter.with_location(&self.locations(resource_type))?))
     }
 
     fn sort(&self, resource_type: &ResourceType, search: &Search) -> Result<Option<(Target, bool)>, ReadError> {

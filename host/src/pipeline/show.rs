@@ -84,7 +84,12 @@ impl Pipeline {
 
     /// The absolute URI of a resource.
     fn location(&self, resource_type: &ResourceType, id: Uuid) -> String {
-        format!("{}{}/{id}", self.settings.base_url, resource_type.endpoint)
+        format!("{}{id}", self.locations(resource_type))
+    }
+
+    /// What the locations of a type's resources begin with: everything but the id.
+    pub(super) fn locations(&self, resource_type: &ResourceType) -> String {
+        format!("{}{}/", self.settings.base_url, resource_type.endpoint)
     }
 }
 
