@@ -25,7 +25,7 @@ use crate::pipeline::{Pipeline, Settings};
 use crate::plugin::{Backing, PluginHost, PluginState, SandboxError};
 use crate::schemas::BadSchemas;
 use crate::store::{OpenError, Store, StoreError, TokenRecord};
-use crate::upkeep;
+use crate::{telemetry, upkeep};
 
 include!(concat!(env!("OUT_DIR"), "/builtins.rs"));
 
@@ -135,7 +135,8 @@ impl App {
             Delivery::start(store.clone(), plugins.clone(), clock.clone(), config.delivery.into(), stopped.clone());
         let settings = Settings {
             base_url: base_url.clone(),
-            leniency: config.scim.leniency,
+            leniency: config.scim.leniency.clone(),
+            require_if_match: config.scim.require_if_match,
             page_resources_max: config.server.page_resources_max,
             cursor_timeout_seconds: config.server.cursor_timeout_seconds,
             passwords: config.scim.passwords.clone(),
@@ -149,14 +150,16 @@ impl App {
             base_path: config.server.base_path.as_str().into(),
             body_bytes_max: config.server.body_bytes_max,
             bulk: config.bulk.facts(),
+            patch_answer: config.scim.patch_answer,
             health: health(plugins.clone(), store.clone()),
         };
         let desk = Arc::new(Desk::serving(store.clone(), clock.clone(), plugins.clone(), delivery.clone()));
         let keep_days = Some(config.store.keep_days).filter(|days| *days > 0);
         let tasks = vec![
             tokio::spawn(serve(scim.0, http::router(api), stopped.clone())),
-            tokio::spawn(serve(admin.0, admin::router(desk), stopped.clone())),
             tokio::spawn(upkeep::indexes(store.clone(), stopped.clone())),
+            tokio::spawn(serve(admin.0, admin::router(desk, Arc::new(telemetry::metrics)), stopped.clone())),
+            tokio::spawn(telemetry::keep_metrics(stopped.clone())),
             tokio::spawn(upkeep::run(store.clone(), clock, keep_days, stopped)),
             delivering,
         ];

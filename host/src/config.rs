@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 use crate::delivery::Patience;
 use crate::hook::{OnFault, Operation};
+use crate::http::PatchAnswer;
 use crate::limits;
 use crate::pipeline::{MeRules, PasswordRules};
 use crate::plugin::{self, PluginConfig};
@@ -83,6 +84,10 @@ impl Default for Server {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Scim {
+    /// What a PATCH answers with when its client does not say: `resource` (200) or `nothing` (204).
+    pub patch_answer: PatchAnswer,
+    /// Whether changes need `If-Match`; those without are answered with 428.
+    pub require_if_match: bool,
     /// Which deviations of clients are understood.
     pub leniency: Leniency,
     /// Files with schemas, or directories of them, relative to this configuration.

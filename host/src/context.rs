@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use provost_scim::Deviations;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::{NoContext, Uuid};
@@ -137,6 +138,8 @@ pub struct RequestContext {
     pub overhead_bypass: bool,
     /// In which capacity it acts.
     pub capacity: Capacity,
+    /// Which leniencies it has needed so far.
+    pub deviations: Deviations,
 }
 
 /// A new id that sorts by `now` (RFC 9562, version 7): for resources and for requests.

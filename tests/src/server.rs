@@ -209,6 +209,22 @@ impl TestServer {
         self.send(self.client.request(method, url).bearer_auth(&self.token)).await
     }
 
+    /// What `GET /metrics` says. Servers of one process share their metrics.
+    pub async fn metrics(&self) -> String {
+        let url = format!("http://{}/metrics", self.app.admin_listens);
+        let response = self.client.get(url).bearer_auth(&self.token).send().await.expect("the admin API answers");
+        assert_eq!(response.status().as_u16(), 200);
+        response.text().await.expect("the admin API answers whole")
+    }
+
+    /// How many requests have needed the leniency with this key, in all servers of this process.
+    pub async fn deviations(&self, key: &str) -> u64 {
+        let sample = format!("provost_scim_deviations_total{{switch=\"{key}\"}} ");
+        let metrics = self.metrics().await;
+        let count = metrics.lines().find_map(|line| line.strip_prefix(&sample));
+        count.map_or(0, |count| count.parse().expect("a count is a number"))
+    }
+
     /// Creates a user and hands over its id.
     pub async fn user(&self, user_name: &str) -> String {
         self.post("/Users", user(user_name)).await.expect(201).id()

@@ -22,7 +22,7 @@ use crate::error::shown;
 use crate::secret::{PASSWORD, is_password};
 use crate::{
     Attribute, AttributeType, Attributes, Draft, Invalid, Leniency, Member, MembershipEdit, Mutability, NewPassword,
-    PasswordHash, Resource, ResourceType, Stamp, standard,
+    PasswordHash, Resource, ResourceType, Stamp, Switch, standard,
 };
 
 pub use membership::members;
@@ -55,7 +55,7 @@ pub fn create(body: Value, resource_type: &Arc<ResourceType>, leniency: &Lenienc
 /// not sealed yet, or what is no hash, is left out (S-21.2).
 pub fn validate(draft: Draft, stamp: Stamp) -> Result<Resource, Invalid> {
     let resource_type = draft.resource_type;
-    let attributes = read(Value::Object(draft.attributes), &resource_type, Rules::outcome())?.attributes;
+    let attributes = read(Value::Object(draft.attributes), &resource_type, Rules::Outcome)?.attributes;
     require(None, &resource_type.schema.attributes, &attributes, &resource_type)?;
     for extension in &resource_type.extensions {
         let urn = extension.schema.id.as_str();
@@ -84,7 +84,7 @@ struct Read {
 
 /// Takes a document apart: what is the server's, what are edges, what are attributes; and checks
 /// the last, core attributes first, then extensions, each in the schema's order.
-fn read(body: Value, resource_type: &ResourceType, rules: Rules) -> Result<Read, Invalid> {
+fn read(body: Value, resource_type: &ResourceType, rules: Rules<'_>) -> Result<Read, Invalid> {
     let Value::Object(document) = body else {
         return Err(Invalid::syntax(format!("a {} must be a JSON object", resource_type.name)));
     };
@@ -122,7 +122,7 @@ fn read(body: Value, resource_type: &ResourceType, rules: Rules) -> Result<Read,
     let secret = match password {
         None | Some(Value::Null) => None,
         // The server's own document: the hash of the password in force, or nothing.
-        Some(Value::String(text)) if rules.keep_read_only => {
+        Some(Value::String(text)) if rules.keeps_read_only() => {
             core.extend(PasswordHash::parse(&text).map(|_| (PASSWORD.to_owned(), Value::String(text))));
             None
         }
@@ -162,14 +162,14 @@ fn check_schemas(given: Option<&Value>, resource_type: &ResourceType, leniency: 
         Some(Value::Array(urns)) => urns.as_slice(),
         Some(_) => return Err(Invalid::syntax("`schemas` must be a list of URNs")),
     };
-    let mut has_base = urns.is_empty() && leniency.body.infer_schemas;
+    let mut has_base = urns.is_empty() && leniency.allows(Switch::BodyInferSchemas);
     for urn in urns {
         let Value::String(urn) = urn else {
             return Err(Invalid::syntax("`schemas` must be a list of URNs"));
         };
         if urn.eq_ignore_ascii_case(base) {
             has_base = true;
-        } else if resource_type.extension(urn).is_none() && !leniency.body.unknown_schema_urns {
+        } else if resource_type.extension(urn).is_none() && !leniency.allows(Switch::BodyUnknownSchemaUrns) {
             return Err(Invalid::value(format!("`schemas` names a schema that {} does not have", resource_type.name)));
         }
     }

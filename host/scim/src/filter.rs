@@ -9,6 +9,7 @@ use serde_json::Number;
 use crate::{AttributeType, compare};
 
 mod bind;
+mod location;
 mod matches;
 pub(crate) mod parse;
 mod print;

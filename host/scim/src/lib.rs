@@ -32,7 +32,7 @@ pub mod version;
 pub use changes::{changed_paths, covers};
 pub use check::{Rules, validate};
 pub use error::{Invalid, ScimType};
-pub use leniency::Leniency;
+pub use leniency::{Deviations, Leniency, Switch};
 pub use project::Projection;
 pub use resource::{Draft, Member, MembershipEdit, Resource, Stamp};
 pub use schema::{Attribute, AttributeType, Mutability, Place, ResourceType, Returned, Schema, Schemas, Uniqueness};

@@ -28,7 +28,7 @@ pub use supplied::supplied;
 
 use crate::filter::AttrPath;
 use crate::path::PatchPath;
-use crate::{Invalid, Leniency, ResourceType};
+use crate::{Invalid, Leniency, ResourceType, Switch};
 
 /// The URN of a PATCH request's envelope.
 pub const PATCH_OP: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
@@ -120,11 +120,13 @@ impl PatchRequest {
         let is_patch = |urn: &Value| urn.as_str().is_some_and(|urn| urn.eq_ignore_ascii_case(PATCH_OP));
         match schemas {
             Some(Value::Array(urns)) if urns.iter().any(is_patch) => {}
-            None if leniency.body.infer_schemas => {}
+            None if leniency.allows(Switch::BodyInferSchemas) => {}
             _ => return Err(Invalid::syntax(format!("`schemas` must contain `{PATCH_OP}`"))),
         }
-        match take(&mut body, "Operations")? {
-            Some(Value::Array(operations)) if operations.is_empty() && !leniency.patch.empty_operations_ok => {
+        let operations = take(&mut body, "Operations")?;
+        note_extra_members(&body, leniency);
+        match operations {
+            Some(Value::Array(none)) if none.is_empty() && !leniency.allows(Switch::PatchEmptyOperationsOk) => {
                 Err(Invalid::syntax("`Operations` must hold at least one operation"))
             }
             Some(operations) => read_operations(operations, leniency),
@@ -156,22 +158,30 @@ fn read_operation(operation: Value, leniency: &Leniency) -> Result<Operation, In
         return Err(Invalid::syntax("an operation must be a JSON object"));
     };
     let op = take(&mut operation, "op")?;
-    let op = op
-        .as_ref()
-        .and_then(Value::as_str)
-        .and_then(Op::named)
-        .ok_or_else(|| Invalid::syntax("`op` must be `add`, `remove` or `replace`"))?;
+    let given = op.as_ref().and_then(Value::as_str).unwrap_or_default();
+    let op = Op::named(given).ok_or_else(|| Invalid::syntax("`op` must be `add`, `remove` or `replace`"))?;
+    if given != op.as_str() {
+        leniency.noted.note(Switch::PatchOpAnyCase);
+    }
     let path = match take(&mut operation, "path")? {
         None | Some(Value::Null) => None,
-        Some(Value::String(path)) if path.is_empty() => None,
+        Some(Value::String(path)) if path.is_empty() && leniency.allows(Switch::PatchEmptyPath) => None,
         Some(Value::String(path)) => Some(PatchPath::parse(&path, leniency)?),
         Some(_) => return Err(Invalid::syntax("`path` must be a string")),
     };
     let value = take(&mut operation, "value")?;
+    note_extra_members(&operation, leniency);
     match op {
         Op::Remove if path.is_none() => Err(no_path()),
         Op::Add | Op::Replace if value.is_none() => Err(no_value(op)),
         _ => Ok(Operation { op, path, value }),
+    }
+}
+
+/// What is left in a message after everything known was taken is ignored (L-P13).
+fn note_extra_members(left: &Map<String, Value>, leniency: &Leniency) {
+    if !left.is_empty() {
+        leniency.noted.note(Switch::PatchExtraMembers);
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::{Attribute, Attributes, Invalid, Leniency, Place, ResourceType, Returned, Schema, covers};
+use crate::{Attribute, Attributes, Invalid, Leniency, Place, ResourceType, Returned, Schema, Switch, covers};
 
 /// How many attribute names one request may list.
 pub const PROJECTION_NAMES_MAX: usize = 256;
@@ -42,7 +42,7 @@ impl Projection {
     ) -> Result<Self, Invalid> {
         let names = |member: &str, value: Option<&Value>| match value {
             None | Some(Value::Null) => Ok(Vec::new()),
-            Some(Value::String(list)) if leniency.query.attributes_string => Ok(split_list(list)),
+            Some(Value::String(list)) if leniency.allows(Switch::SearchAttributesString) => Ok(split_list(list)),
             Some(Value::Array(names)) => {
                 let text = |name: &Value| name.as_str().map(|n| n.trim().to_owned());
                 let wrong = || Invalid::value(format!("`{member}` must be a list of attribute names"));
@@ -59,7 +59,9 @@ impl Projection {
         }
         // A value path stands for its attribute, or for nothing (L-Q4).
         let plain = |name: String| match name.split_once('[') {
-            Some((attribute, _)) => leniency.query.valuepath.then(|| attribute.trim_end().to_owned()),
+            Some((attribute, _)) => {
+                leniency.allows(Switch::ProjectionValuepath).then(|| attribute.trim_end().to_owned())
+            }
             None => Some(name),
         };
         match (only.is_empty(), except.is_empty()) {

@@ -3,6 +3,8 @@
 //! Tags are compared weakly, in `If-Match` too: HTTP asks for strong comparison there, under which
 //! the weak tags that SCIM's own examples send would never match (S-19.3).
 
+use crate::{Leniency, Switch};
+
 /// The tags of one precondition header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EntityTags {
@@ -13,15 +15,9 @@ pub enum EntityTags {
 }
 
 impl EntityTags {
-    /// Reads a header's value. A tag without quotes counts as well: some clients strip them
-    /// (S-19.4, L-Q8). What is no tag at all matches no version.
+    /// Reads a header's value as [`Leniency::default`] allows.
     pub fn parse(header: &str) -> Self {
-        Self::read(header, true)
-    }
-
-    /// Reads a header's value; only tags in quotes count.
-    pub fn parse_strict(header: &str) -> Self {
-        Self::read(header, false)
+        Self::parse_with(header, &Leniency::default())
     }
 
     /// Whether a resource of this version satisfies the header.
@@ -35,7 +31,9 @@ impl EntityTags {
         }
     }
 
-    fn read(header: &str, unquoted: bool) -> Self {
+    /// Reads a header's value. Some clients strip the quotes of a tag; whether it counts then,
+    /// `leniency` decides (S-19.4, L-Q8). What is no tag at all matches no version.
+    pub fn parse_with(header: &str, leniency: &Leniency) -> Self {
         if header.trim() == "*" {
             return Self::Any;
         }
@@ -56,7 +54,7 @@ impl EntityTags {
                 rest = after;
             } else {
                 let (opaque, after) = tag.split_once(',').unwrap_or((tag, ""));
-                if unquoted {
+                if leniency.allows(Switch::EtagUnquoted) {
                     tags.push(opaque.trim().to_owned());
                 }
                 rest = after;

@@ -26,18 +26,21 @@ fn refused_with(filter: &str, leniency: &Leniency) -> String {
     error.detail
 }
 
+/// S-10.3; golden test 7.
 #[test]
 fn and_binds_tighter_than_or() {
     check("a eq 1 or b eq 2 and c eq 3", "(or (eq a 1) (and (eq b 2) (eq c 3)))");
     check("a eq 1 and b eq 2 or c eq 3", "(or (and (eq a 1) (eq b 2)) (eq c 3))");
 }
 
+/// S-10.3, S-10.4.
 #[test]
 fn not_binds_tighter_than_and() {
     check("not (a pr) and b pr", "(and (not (pr a)) (pr b))");
     check("not (a pr and b pr) or c pr", "(or (not (and (pr a) (pr b))) (pr c))");
 }
 
+/// S-10.3.
 #[test]
 fn parentheses_group() {
     check("(a pr or b pr) and c pr", "(and (or (pr a) (pr b)) (pr c))");
@@ -45,12 +48,14 @@ fn parentheses_group() {
     check("not ((a pr) and (b pr))", "(not (and (pr a) (pr b)))");
 }
 
+/// S-10.2; golden test 6.
 #[test]
 fn keywords_and_operators_may_have_any_letter_case() {
     check(r#"userName Eq "john""#, r#"(eq userName "john")"#);
     check("NOT (a PR) AND b Ne 2 oR c lE 3", "(or (and (not (pr a)) (ne b 2)) (le c 3))");
 }
 
+/// S-10.10.
 #[test]
 fn every_operator_is_read() {
     for op in ["eq", "ne", "co", "sw", "ew", "gt", "ge", "lt", "le"] {
@@ -68,12 +73,14 @@ fn every_kind_of_literal_is_read() {
     check(r#"a eq """#, r#"(eq a "")"#);
 }
 
+/// S-10.5.
 #[test]
 fn strings_are_json_strings() {
     check(r#"a eq "say \"hi\" \\ \u00e9 \ud83d\ude00""#, r#"(eq a "say \"hi\" \\ é 😀")"#);
     check(r#"a eq "O'Malley (x) [y] and z eq 1""#, r#"(eq a "O'Malley (x) [y] and z eq 1")"#);
 }
 
+/// S-10.4, L-F1; golden test 8.
 #[test]
 fn spacing_is_forgiven() {
     check("not(a pr)", "(not (pr a))");
@@ -84,6 +91,7 @@ fn spacing_is_forgiven() {
     check("emails[ type pr ]", "(element emails (pr type))");
 }
 
+/// S-10.9.
 #[test]
 fn value_paths_hold_a_whole_filter() {
     check(
@@ -93,6 +101,7 @@ fn value_paths_hold_a_whole_filter() {
     check(r#"members[$ref ew "/2"]"#, r#"(element members (ew $ref "/2"))"#);
 }
 
+/// S-10.6.
 #[test]
 fn paths_are_divided_behind_the_schema_urn() {
     let urn = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
@@ -106,6 +115,7 @@ fn paths_are_divided_behind_the_schema_urn() {
     assert_eq!(read("urn:x:2.0"), AttrPath { schema: Some("urn:x:2.0".into()), name: String::new(), sub: None });
 }
 
+/// L-F6.
 #[test]
 fn a_value_path_with_a_sub_attribute_behind_is_one_more_condition_on_the_element() {
     let filter = r#"emails[type eq "work"].value eq "x""#;
@@ -117,6 +127,7 @@ fn a_value_path_with_a_sub_attribute_behind_is_one_more_condition_on_the_element
     refused_with(filter, &strict);
 }
 
+/// S-10.5, L-F2.
 #[test]
 fn bare_words_are_strings_only_if_switched_on() {
     let mut lenient = Leniency::default();
@@ -134,6 +145,7 @@ fn bare_words_are_strings_only_if_switched_on() {
     refused_with("userName eq ", &lenient);
 }
 
+/// L-F7.
 #[test]
 fn unquoted_dates_are_read_only_if_switched_on() {
     let filter = "meta.created gt 2015-10-10T14:38:21.86-07:00";
@@ -147,6 +159,7 @@ fn unquoted_dates_are_read_only_if_switched_on() {
     refused_with("userName eq bjensen", &lenient);
 }
 
+/// S-10.1, S-10.4, S-10.8, S-10.10.
 #[test]
 fn what_does_not_fit_the_grammar_is_invalid_filter() {
     for filter in [
@@ -202,6 +215,7 @@ fn what_does_not_fit_the_grammar_is_invalid_filter() {
     }
 }
 
+/// S-10.10.
 #[test]
 fn an_error_names_the_position_and_never_the_literal() {
     let detail = refused(r#"userName eq "é" and nickName eq secret"#);
@@ -216,6 +230,7 @@ fn an_error_names_the_position_and_never_the_literal() {
     );
 }
 
+/// S-10.11.
 #[test]
 fn each_bound_is_named_where_it_is_exceeded() {
     let nested = |depth: usize| format!("{}a pr{}", "(".repeat(depth), ")".repeat(depth));

@@ -82,6 +82,7 @@ fn refused_with(filter: &str, leniency: &Leniency) -> String {
     error.detail
 }
 
+/// S-10.2; golden test 6.
 #[test]
 fn names_may_have_any_letter_case() {
     holds(r#"USERNAME eq "ana.jensen""#);
@@ -89,6 +90,7 @@ fn names_may_have_any_letter_case() {
     holds(r#"Emails[TYPE eq "work"]"#);
 }
 
+/// S-10.6, S-10.7; golden test 12.
 #[test]
 fn attributes_may_be_qualified_by_their_schema() {
     holds(r#"urn:ietf:params:scim:schemas:core:2.0:User:name.familyName eq "strasse""#);
@@ -100,6 +102,7 @@ fn attributes_may_be_qualified_by_their_schema() {
     refused(&format!(r#"{ENTERPRISE} eq "x""#));
 }
 
+/// S-10.7.
 #[test]
 fn a_bare_extension_name_is_read_if_only_one_extension_has_it() {
     holds(r#"department eq "research""#);
@@ -113,6 +116,7 @@ fn a_bare_extension_name_is_read_if_only_one_extension_has_it() {
     assert_eq!(error.scim_type, ScimType::InvalidFilter);
 }
 
+/// S-10.25, S-10.35.
 #[test]
 fn case_matters_only_where_the_attribute_says_so() {
     holds(r#"userName eq "ANA.JENSEN""#);
@@ -125,6 +129,7 @@ fn case_matters_only_where_the_attribute_says_so() {
     holds(r#"schemas eq "urn:ietf:params:scim:schemas:extension:enterprise:2.0:user""#);
 }
 
+/// S-10.26.
 #[test]
 fn canonically_equal_text_is_equal() {
     let document = object(json!({ "displayName": "Andre\u{301}" }));
@@ -132,6 +137,7 @@ fn canonically_equal_text_is_equal() {
     assert!(bind("displayName eq \"ANDR\u{c9}\"").matches(&document));
 }
 
+/// S-10.26.
 #[test]
 fn user_names_are_compared_as_precis_prepares_them() {
     let wide = "\u{ff21}na";
@@ -141,6 +147,7 @@ fn user_names_are_compared_as_precis_prepares_them() {
     assert!(!bind(r#"nickName eq "ana""#).matches(&document));
 }
 
+/// S-10.13, S-10.32.
 #[test]
 fn text_operators_look_at_parts() {
     holds(r#"userName co "a.j""#);
@@ -150,12 +157,14 @@ fn text_operators_look_at_parts() {
     fails(r#"userName co "a%j""#);
 }
 
+/// S-10.20; golden test 9.
 #[test]
 fn any_one_value_is_enough() {
     holds(r#"emails.type eq "home""#);
     holds(r#"emails.type eq "work" and emails.value co "@home""#);
 }
 
+/// S-10.21; golden test 9.
 #[test]
 fn brackets_speak_of_one_element() {
     fails(r#"emails[type eq "work" and value co "@home"]"#);
@@ -165,12 +174,14 @@ fn brackets_speak_of_one_element() {
     fails(r#"phoneNumbers[type eq "work"]"#);
 }
 
+/// S-10.22.
 #[test]
 fn brackets_take_a_single_complex_value_for_a_list_of_one() {
     holds(&format!(r#"{ENTERPRISE}:manager[value eq "26118915"]"#));
     fails(&format!(r#"{ENTERPRISE}:manager[value eq "1"]"#));
 }
 
+/// S-10.23, L-F5.
 #[test]
 fn a_complex_attribute_alone_means_its_value() {
     holds(r#"emails co "example.com""#);
@@ -184,12 +195,14 @@ fn a_complex_attribute_alone_means_its_value() {
     refused_with(r#"emails co "example.com""#, &strict);
 }
 
+/// S-10.24.
 #[test]
 fn the_elements_of_a_simple_list_are_their_own_value() {
     holds(r#"schemas[value ew ":User"]"#);
     refused(r#"schemas[type eq "x"]"#);
 }
 
+/// S-10.27; golden test 13.
 #[test]
 fn present_means_neither_null_nor_empty() {
     for (attribute, value, present) in [
@@ -211,6 +224,7 @@ fn present_means_neither_null_nor_empty() {
     assert!(!bind("title pr").matches(&Attributes::new()));
 }
 
+/// S-10.29.
 #[test]
 fn null_stands_for_unassigned() {
     holds("nickName eq null");
@@ -223,6 +237,7 @@ fn null_stands_for_unassigned() {
     refused("userName co null");
 }
 
+/// S-10.30.
 #[test]
 fn not_equal_means_that_no_value_is_equal() {
     holds(r#"nickName ne "x""#);
@@ -231,6 +246,7 @@ fn not_equal_means_that_no_value_is_equal() {
     holds(r#"emails[type ne "work"]"#);
 }
 
+/// S-10.31.
 #[test]
 fn order_follows_the_type() {
     holds(r#"userName gt "ana""#);
@@ -241,6 +257,7 @@ fn order_follows_the_type() {
     fails(r#"nickName lt "z""#);
 }
 
+/// S-10.33; golden test 11.
 #[test]
 fn date_times_are_instants() {
     for literal in ["2011-05-13T04:42:34Z", "2011-05-13T04:42:34.000Z", "2011-05-13T06:42:34+02:00"] {
@@ -254,6 +271,7 @@ fn date_times_are_instants() {
     refused(r#"meta.created gt "2011-05-13""#);
 }
 
+/// S-10.32.
 #[test]
 fn binary_values_are_compared_as_bytes() {
     for literal in ["+/8=", "+/8", "-_8"] {
@@ -263,6 +281,7 @@ fn binary_values_are_compared_as_bytes() {
     refused(r#"x509Certificates.value eq "!""#);
 }
 
+/// S-10.31, S-10.32; golden test 10.
 #[test]
 fn operators_fit_types() {
     for filter in [
@@ -279,6 +298,7 @@ fn operators_fit_types() {
     }
 }
 
+/// S-10.34.
 #[test]
 fn literals_fit_types() {
     for filter in ["userName eq 1", "userName eq true", "active eq 1", r#"active eq "yes""#, "meta.created gt 5"] {
@@ -286,6 +306,7 @@ fn literals_fit_types() {
     }
 }
 
+/// S-10.31, S-10.32.
 #[test]
 fn numbers_are_compared_by_size() {
     let mut user = (*user_type()).clone();
@@ -315,6 +336,7 @@ fn numbers_are_compared_by_size() {
     assert!(Filter::parse(r#"badge eq "10""#).unwrap().bind(&user, &Leniency::default()).is_err());
 }
 
+/// S-10.34, L-F3.
 #[test]
 fn boolean_strings_are_read_if_switched_on() {
     holds(r#"active eq "False""#);
@@ -325,6 +347,7 @@ fn boolean_strings_are_read_if_switched_on() {
     refused_with(r#"active eq "False""#, &strict);
 }
 
+/// S-10.37.
 #[test]
 fn secrets_cannot_be_asked_for() {
     for filter in [
@@ -348,6 +371,7 @@ fn an_error_names_the_attribute_and_never_the_literal() {
     assert_eq!(refused("active gt true"), "`gt` cannot be used on `active`, which is a boolean");
 }
 
+/// S-10.8, S-10.12, S-10.38.
 #[test]
 fn unknown_attributes_are_refused_at_one_type() {
     for filter in [
@@ -366,6 +390,7 @@ fn unknown_attributes_are_refused_at_one_type() {
     }
 }
 
+/// L-F11.
 #[test]
 fn unknown_attributes_have_no_value_if_switched_on() {
     let mut lenient = Leniency::default();
@@ -377,6 +402,7 @@ fn unknown_attributes_have_no_value_if_switched_on() {
     assert!(!bound(r#"foo eq "x""#).matches(&ana()));
 }
 
+/// S-10.12.
 #[test]
 fn over_several_types_an_attribute_needs_to_be_known_to_one_of_them() {
     let types = [user_type(), group_type()];
@@ -506,4 +532,38 @@ fn operands_have_a_total_order() {
         }
     }
     let _: Ordering = order(&operands[0], &operands[1]);
+}
+
+/// S-10.35, S-10.38: what is computed is filtered as if it were stored, or refused.
+#[test]
+fn a_location_is_asked_for_by_its_id() {
+    let prefix = "https://example.com/v2/Users/";
+    let id = ana()["id"].as_str().unwrap().to_owned();
+    let mut with = ana();
+    with["meta"]["location"] = format!("{prefix}{id}").into();
+    let mut without = with.clone();
+    without["meta"].as_object_mut().unwrap().remove("location");
+
+    let mut texts =
+        vec![String::new(), id.clone(), format!("/{id}"), format!("s/{id}"), format!("x/{id}"), "zzz".into()];
+    let whole = format!("{prefix}{id}");
+    for (text, end) in [(whole.as_str(), whole.len()), (whole.as_str(), 31), (whole.as_str(), 29), (whole.as_str(), 20)]
+    {
+        texts.extend([text[..end].to_owned(), format!("{}0", &text[..end]), text[end / 2..end].to_owned()]);
+    }
+    for text in texts {
+        for op in ["eq", "ne", "co", "sw", "ew", "gt", "ge", "lt", "le"] {
+            let filter = format!("meta.location {op} {}", json!(text));
+            let rewritten = bind(&filter).with_location(prefix).unwrap();
+            assert_eq!(rewritten.matches(&without), bind(&filter).matches(&with), "{filter}");
+        }
+    }
+    for filter in
+        ["meta.location pr", "not (meta.location eq null)", "title pr or meta.location pr and active eq false"]
+    {
+        assert!(bind(filter).with_location(prefix).unwrap().matches(&without), "{filter}");
+    }
+    let brackets = bind(r#"meta[location pr]"#).with_location(prefix).unwrap_err();
+    assert_eq!(brackets.scim_type, ScimType::InvalidFilter);
+    assert!(bind(r#"meta[resourceType eq "User"]"#).with_location(prefix).unwrap().matches(&without));
 }

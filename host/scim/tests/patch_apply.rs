@@ -93,6 +93,7 @@ fn switch(on: impl Fn(&mut Leniency), start: Value, operation: Value, end: Value
 
 // Section 16.7. Rows 6 to 9 and 14 are about members, and stand in `patch_members.rs`.
 
+/// S-16.54.
 #[test]
 fn row_1_replacing_a_complex_attribute_keeps_what_is_not_mentioned() {
     becomes(
@@ -102,6 +103,7 @@ fn row_1_replacing_a_complex_attribute_keeps_what_is_not_mentioned() {
     );
 }
 
+/// S-16.57: every match, not only the first.
 #[test]
 fn rows_2_and_3_a_filter_and_sub_attribute_set_every_match() {
     let replace = json!({ "op": "replace", "path": "emails[type eq \"work\"].value", "value": "x" });
@@ -117,6 +119,7 @@ fn rows_2_and_3_a_filter_and_sub_attribute_set_every_match() {
     );
 }
 
+/// S-16.28, S-16.58, L-P5.
 #[test]
 fn row_4_a_filter_without_match_makes_the_element_or_is_no_target() {
     for op in ["add", "replace"] {
@@ -130,6 +133,7 @@ fn row_4_a_filter_without_match_makes_the_element_or_is_no_target() {
     }
 }
 
+/// S-16.25, S-16.70.
 #[test]
 fn row_5_a_new_primary_element_takes_it_from_the_old_one() {
     becomes(
@@ -142,11 +146,13 @@ fn row_5_a_new_primary_element_takes_it_from_the_old_one() {
     );
 }
 
+/// S-16.49.
 #[test]
 fn row_10_a_required_attribute_cannot_be_removed() {
     fails(json!({ "userName": "a" }), json!({ "op": "remove", "path": "userName" }), ScimType::Mutability);
 }
 
+/// S-16.11, S-16.14.
 #[test]
 fn row_11_a_qualified_path_makes_the_extension() {
     let start = resource(user_type(), json!({ "userName": "a" }));
@@ -158,6 +164,7 @@ fn row_11_a_qualified_path_makes_the_extension() {
     assert_eq!(draft.document(None)["schemas"], json!([CORE, ENTERPRISE]));
 }
 
+/// S-16.6, S-16.40.
 #[test]
 fn row_12_one_wrong_operation_fails_the_whole_request() {
     let operations = json!([{ "op": "replace", "path": "displayName", "value": "N" }, { "op": "remove" }]);
@@ -165,6 +172,7 @@ fn row_12_one_wrong_operation_fails_the_whole_request() {
     assert_eq!(of_user(json!({ "title": "T" }), operations, &Leniency::default()), Err(ScimType::NoTarget));
 }
 
+/// S-16.20, S-16.51.
 #[test]
 fn row_13_a_value_without_a_path_names_its_attributes() {
     becomes(
@@ -175,6 +183,7 @@ fn row_13_a_value_without_a_path_names_its_attributes() {
     fails(json!({}), json!({ "op": "add", "value": "x" }), ScimType::InvalidSyntax);
 }
 
+/// S-16.12, S-16.13.
 #[test]
 fn row_15_an_unknown_attribute_is_invalid_path() {
     for path in ["foo.bar", "foo", "emails.foo", "emails[type pr].foo", "urn:example:X:foo", "title.value", CORE] {
@@ -182,6 +191,7 @@ fn row_15_an_unknown_attribute_is_invalid_path() {
     }
 }
 
+/// S-16.12.
 #[test]
 fn row_16_a_wrong_filter_is_invalid_filter() {
     for path in ["emails[type eq].value", "emails[foo eq 1]", "emails[primary gt true]", "emails[type eq 5].value"] {
@@ -191,6 +201,7 @@ fn row_16_a_wrong_filter_is_invalid_filter() {
 
 // Order and atomicity.
 
+/// S-16.5.
 #[test]
 fn each_operation_sees_what_the_one_before_has_left() {
     let operations = json!([
@@ -205,6 +216,7 @@ fn each_operation_sees_what_the_one_before_has_left() {
     assert_eq!(end, Ok(json!({ "emails": [{ "value": "b", "type": "work" }], "nickName": "n" })));
 }
 
+/// S-16.7.
 #[test]
 fn a_required_attribute_may_go_if_it_comes_back() {
     let operations = json!([{ "op": "remove", "path": "userName" }, { "op": "add", "path": "userName", "value": "b" }]);
@@ -218,6 +230,7 @@ fn a_required_attribute_that_was_absent_may_stay_absent() {
     becomes(json!({}), json!({ "op": "replace", "path": "userName", "value": null }), json!({}));
 }
 
+/// S-16.4, S-16.60.
 #[test]
 fn a_required_attribute_cannot_be_unassigned_by_a_value() {
     for value in [json!(null), json!([])] {
@@ -236,6 +249,7 @@ fn a_required_attribute_cannot_be_unassigned_by_a_value() {
 
 // add
 
+/// S-16.21.
 #[test]
 fn add_sets_a_single_value() {
     let add = json!({ "op": "add", "path": "NICKNAME", "value": "b" });
@@ -248,6 +262,7 @@ fn add_sets_a_single_value() {
     );
 }
 
+/// S-16.22, S-16.23.
 #[test]
 fn add_merges_into_a_complex_value_and_makes_it() {
     becomes(
@@ -267,6 +282,7 @@ fn add_merges_into_a_complex_value_and_makes_it() {
     );
 }
 
+/// S-16.4, L-P14.
 #[test]
 fn a_null_part_of_a_complex_value_is_unassigned() {
     becomes(
@@ -281,6 +297,7 @@ fn a_null_part_of_a_complex_value_is_unassigned() {
     );
 }
 
+/// S-16.25, S-16.30, S-16.31.
 #[test]
 fn add_appends_what_is_not_there_yet() {
     let start = json!({ "emails": [{ "value": "a@x", "type": "work" }] });
@@ -307,6 +324,7 @@ fn add_appends_what_is_not_there_yet() {
     );
 }
 
+/// S-16.31.
 #[test]
 fn elements_without_a_value_are_there_if_an_equal_one_is() {
     let start = json!({ "addresses": [{ "locality": "Oslo", "type": "work" }] });
@@ -320,6 +338,7 @@ fn elements_without_a_value_are_there_if_an_equal_one_is() {
     );
 }
 
+/// S-16.24.
 #[test]
 fn add_appends_to_a_simple_list() {
     let add = |value: Value| json!([{ "op": "add", "path": "tags", "value": value }]);
@@ -328,6 +347,7 @@ fn add_appends_to_a_simple_list() {
     assert_eq!(of_odd(json!({ "tags": ["a"] }), add(json!(["A", "b", "b"]))), Ok(json!({ "tags": ["a", "b"] })));
 }
 
+/// S-16.26.
 #[test]
 fn add_at_a_filter_merges_into_every_match() {
     becomes(
@@ -341,6 +361,7 @@ fn add_at_a_filter_merges_into_every_match() {
     );
 }
 
+/// S-16.29, S-16.59.
 #[test]
 fn a_sub_attribute_of_a_list_is_set_in_every_element() {
     for op in ["add", "replace"] {
@@ -353,6 +374,7 @@ fn a_sub_attribute_of_a_list_is_set_in_every_element() {
     }
 }
 
+/// S-16.27, S-16.45, S-16.57.
 #[test]
 fn a_list_inside_an_element_is_a_list_too() {
     let start = json!({ "emails": [{ "value": "a", "notes": ["x"] }] });
@@ -369,6 +391,7 @@ fn a_list_inside_an_element_is_a_list_too() {
 
 // remove
 
+/// S-16.41, S-16.42, S-16.43, S-16.47.
 #[test]
 fn remove_unassigns() {
     let remove = |path: &str| json!({ "op": "remove", "path": path });
@@ -385,6 +408,7 @@ fn remove_unassigns() {
     becomes(json!({}), remove("emails.type"), json!({}));
 }
 
+/// S-16.44, S-16.45, S-16.46, L-P19.
 #[test]
 fn remove_at_a_filter_takes_every_match() {
     let emails = json!({ "emails": [{ "value": "a", "type": "x" }, { "value": "b" }, { "value": "c", "type": "x" }] });
@@ -411,6 +435,7 @@ fn remove_at_a_filter_takes_every_match() {
     );
 }
 
+/// S-16.48, L-P4.
 #[test]
 fn remove_with_a_value_takes_only_what_is_listed() {
     let on = |l: &mut Leniency| l.patch.remove_with_value = true;
@@ -438,6 +463,7 @@ fn remove_with_a_value_takes_only_what_is_listed() {
 
 // replace
 
+/// S-16.52, S-16.55.
 #[test]
 fn replace_sets_and_acts_as_add_where_there_is_nothing() {
     becomes(
@@ -453,6 +479,7 @@ fn replace_sets_and_acts_as_add_where_there_is_nothing() {
     );
 }
 
+/// S-16.51, S-16.53, L-P17.
 #[test]
 fn replace_takes_the_place_of_the_whole_list() {
     let start = json!({ "emails": [{ "value": "a" }, { "value": "b" }] });
@@ -464,6 +491,7 @@ fn replace_takes_the_place_of_the_whole_list() {
     becomes(start, json!({ "op": "replace", "path": "emails", "value": null }), json!({}));
 }
 
+/// S-16.56.
 #[test]
 fn replace_at_a_filter_puts_a_new_element_in_place_and_keeps_what_selected_it() {
     becomes(
@@ -483,6 +511,7 @@ fn replace_at_a_filter_puts_a_new_element_in_place_and_keeps_what_selected_it() 
     );
 }
 
+/// S-16.44, S-16.56, S-10.24.
 #[test]
 fn the_elements_of_a_simple_list_are_selected_by_their_value() {
     let start = json!({ "tags": ["a", "b"] });
@@ -496,6 +525,7 @@ fn the_elements_of_a_simple_list_are_selected_by_their_value() {
     assert_eq!(run(json!({ "op": "remove", "path": "tags", "value": ["b"] })), Ok(json!({ "tags": ["a"] })));
 }
 
+/// S-16.13, S-16.58, S-10.22.
 #[test]
 fn brackets_take_a_single_complex_value_for_a_list_of_one() {
     let manager = |value: &str| json!({ ENTERPRISE: { "manager": { "value": value } } });
@@ -515,6 +545,7 @@ fn brackets_take_a_single_complex_value_for_a_list_of_one() {
 
 // Values
 
+/// S-16.63.
 #[test]
 fn values_are_held_to_their_types_and_written_one_way() {
     fails(json!({}), json!({ "op": "add", "path": "title", "value": 5 }), ScimType::InvalidValue);
@@ -541,6 +572,7 @@ fn values_are_held_to_their_types_and_written_one_way() {
 
 // Mutability
 
+/// S-16.17.
 #[test]
 fn the_servers_attributes_cannot_be_written() {
     for path in ["id", "meta", "meta.created", "groups", "groups[value eq \"g\"]", "groups.value"] {
@@ -551,6 +583,7 @@ fn the_servers_attributes_cannot_be_written() {
     fails(json!({}), json!({ "op": "add", "path": path, "value": "x" }), ScimType::Mutability);
 }
 
+/// S-16.17: they are not the target.
 #[test]
 fn read_only_parts_inside_a_value_are_dropped() {
     becomes(
@@ -560,6 +593,7 @@ fn read_only_parts_inside_a_value_are_dropped() {
     );
 }
 
+/// S-16.62, S-5.8, L-P11, L-P12.
 #[test]
 fn without_a_path_equal_read_only_members_are_ignored() {
     let same = Uuid::from_u128(7).to_string();
@@ -578,6 +612,7 @@ fn without_a_path_equal_read_only_members_are_ignored() {
     }
 }
 
+/// S-16.32, S-16.50, S-16.61.
 #[test]
 fn an_immutable_attribute_is_set_once() {
     let run = |start: Value, operation: Value| of_odd(start, json!([operation]));
@@ -604,6 +639,7 @@ fn nothing_is_in_force_before_a_resource_is_created() {
     assert_eq!(draft.attributes["title"], "u");
 }
 
+/// S-16.50, S-16.61.
 #[test]
 fn elements_come_and_go_but_keep_their_immutable_and_required_parts() {
     let start = json!({ "roles": [{ "value": "a" }, { "value": "b" }] });
@@ -674,6 +710,7 @@ fn a_password_is_set_or_unassigned_and_never_stands_among_the_attributes() {
 
 // primary
 
+/// S-16.71.
 #[test]
 fn one_operation_cannot_make_two_elements_primary() {
     let emails = json!({ "emails": [{ "value": "a", "type": "x" }, { "value": "b", "type": "x" }] });
@@ -691,6 +728,7 @@ fn one_operation_cannot_make_two_elements_primary() {
     }
 }
 
+/// S-16.70, S-16.72.
 #[test]
 fn the_last_operation_decides_who_is_primary() {
     let start = json!({ "emails": [{ "value": "a", "primary": true }, { "value": "b" }] });
@@ -710,6 +748,7 @@ fn the_last_operation_decides_who_is_primary() {
     becomes(start.clone(), json!({ "op": "add", "path": "emails", "value": { "value": "a", "primary": true } }), start);
 }
 
+/// S-16.72.
 #[test]
 fn removing_the_primary_element_promotes_no_other() {
     becomes(
@@ -721,6 +760,7 @@ fn removing_the_primary_element_promotes_no_other() {
 
 // Extensions and schemas
 
+/// S-16.15.
 #[test]
 fn an_extension_is_addressed_by_its_urn() {
     let start = json!({ "title": "t", ENTERPRISE: { "department": "R", "division": "D" } });
@@ -740,6 +780,7 @@ fn an_extension_is_addressed_by_its_urn() {
     );
 }
 
+/// S-16.14.
 #[test]
 fn with_its_last_attribute_an_extension_goes() {
     becomes(
@@ -749,6 +790,7 @@ fn with_its_last_attribute_an_extension_goes() {
     );
 }
 
+/// S-16.5, S-16.16, L-B2.
 #[test]
 fn schemas_follow_the_extensions_and_never_lose_the_base() {
     let start = json!({ ENTERPRISE: { "department": "R" } });
@@ -773,6 +815,7 @@ fn schemas_follow_the_extensions_and_never_lose_the_base() {
     );
 }
 
+/// S-16.14, S-16.49, S-16.60.
 #[test]
 fn a_required_extension_cannot_go() {
     let mut user = (*user_type()).clone();
@@ -786,6 +829,7 @@ fn a_required_extension_cannot_go() {
 
 // Leniencies, on and off
 
+/// L-P2, L-P3, L-P23.
 #[test]
 fn keys_without_a_path_may_be_paths() {
     let op = |value: Value| json!({ "op": "replace", "value": value });
@@ -812,6 +856,7 @@ fn keys_without_a_path_may_be_paths() {
     );
 }
 
+/// L-B3, L-P15.
 #[test]
 fn unknown_names_are_dropped_only_if_switched_on() {
     switch(
@@ -830,6 +875,7 @@ fn unknown_names_are_dropped_only_if_switched_on() {
     );
 }
 
+/// L-P6, L-P7.
 #[test]
 fn boolean_strings_are_read_only_if_switched_on() {
     switch(
@@ -848,6 +894,7 @@ fn boolean_strings_are_read_only_if_switched_on() {
     );
 }
 
+/// S-16.28, L-P5.
 #[test]
 fn an_element_is_made_only_from_equalities() {
     becomes(
@@ -876,6 +923,7 @@ fn an_element_is_made_only_from_equalities() {
     }
 }
 
+/// L-P8.
 #[test]
 fn a_string_for_a_complex_attribute_is_its_value_only_if_switched_on() {
     switch(
@@ -887,6 +935,7 @@ fn a_string_for_a_complex_attribute_is_its_value_only_if_switched_on() {
     );
 }
 
+/// L-P10.
 #[test]
 fn a_wrapped_scalar_is_unwrapped_only_if_switched_on() {
     for value in [json!([{ "value": "Babs" }]), json!({ "value": "Babs" }), json!(["Babs"])] {
@@ -900,6 +949,7 @@ fn a_wrapped_scalar_is_unwrapped_only_if_switched_on() {
     }
 }
 
+/// L-P20.
 #[test]
 fn an_empty_string_unassigns_only_if_switched_on() {
     let mut lenient = Leniency::default();

@@ -46,6 +46,7 @@ fn fails(operation: Value, expected: ScimType) {
     assert_eq!(run(json!([operation]), &Leniency::default()), Err(expected));
 }
 
+/// S-16.44.
 #[test]
 fn row_6_remove_by_id_names_the_id() {
     let path = format!("members[value eq \"{}\"]", id(2));
@@ -55,12 +56,14 @@ fn row_6_remove_by_id_names_the_id() {
     edits(json!({ "op": "remove", "path": "members[value eq \"no id\"]" }), []);
 }
 
+/// S-16.43.
 #[test]
 fn row_7_remove_without_a_filter_clears() {
     edits(json!({ "op": "remove", "path": "members" }), [MembershipEdit::Clear]);
     edits(json!({ "op": "remove", "path": "Members", "value": null }), [MembershipEdit::Clear]);
 }
 
+/// S-16.48, L-P4.
 #[test]
 fn row_8_remove_with_a_value_takes_only_what_is_listed() {
     for value in [json!([{ "value": id(2) }]), json!({ "Value": id(2) }), json!([id(2)]), json!(id(2))] {
@@ -76,6 +79,7 @@ fn row_8_remove_with_a_value_takes_only_what_is_listed() {
     }
 }
 
+/// S-16.25.
 #[test]
 fn row_9_add_names_who_joins() {
     let add = MembershipEdit::Add(vec![member(1)]);
@@ -91,6 +95,7 @@ fn row_9_add_names_who_joins() {
     fails(json!({ "op": "add", "path": "members", "value": [{ "display": "x" }] }), ScimType::InvalidValue);
 }
 
+/// S-16.50, S-16.61.
 #[test]
 fn row_14_a_members_parts_are_immutable() {
     let path = |sub: &str| format!("members[value eq \"{}\"]{sub}", id(1));
@@ -103,6 +108,7 @@ fn row_14_a_members_parts_are_immutable() {
     fails(json!({ "op": "replace", "path": path(".displayName"), "value": "9" }), ScimType::InvalidPath);
 }
 
+/// S-16.53, S-16.61.
 #[test]
 fn replace_names_exactly_who_stays() {
     edits(
@@ -150,6 +156,7 @@ fn add_at_an_id_says_who_joins() {
     assert_eq!(run(json!([add(json!({}))]), &Leniency::strict()), Err(ScimType::Mutability));
 }
 
+/// L-P9.
 #[test]
 fn scalar_members_are_read_only_if_switched_on() {
     for value in [json!(id(1)), json!([id(1)])] {
@@ -159,6 +166,7 @@ fn scalar_members_are_read_only_if_switched_on() {
     }
 }
 
+/// L-P15.
 #[test]
 fn unknown_parts_of_a_member_are_dropped_only_if_switched_on() {
     let add = json!([{ "op": "add", "path": "members", "value": [{ "value": id(1), "displayName": "x" }] }]);
@@ -166,6 +174,7 @@ fn unknown_parts_of_a_member_are_dropped_only_if_switched_on() {
     assert_eq!(run(add, &Leniency::strict()), Err(ScimType::InvalidValue));
 }
 
+/// S-16.5, S-16.7.
 #[test]
 fn edits_keep_the_order_of_the_operations() {
     let operations = json!([

@@ -17,6 +17,7 @@ fn refused(body: Value, leniency: &Leniency) -> ScimType {
     PatchRequest::parse(body.clone(), leniency).expect_err(&body.to_string()).scim_type
 }
 
+/// S-16.1, S-16.2.
 #[test]
 fn an_envelope_names_its_schema_and_holds_operations() {
     let lenient = Leniency::default();
@@ -43,6 +44,7 @@ fn an_envelope_names_its_schema_and_holds_operations() {
     }
 }
 
+/// S-16.1, S-2.15, L-P13.
 #[test]
 fn what_the_protocol_does_not_know_is_ignored() {
     let body = json!({
@@ -57,6 +59,7 @@ fn what_the_protocol_does_not_know_is_ignored() {
     assert_eq!(operations[0].value, Some(json!("x")));
 }
 
+/// S-16.2, L-P1.
 #[test]
 fn operations_may_have_any_letter_case() {
     for (op, expected) in [("Add", Op::Add), ("REPLACE", Op::Replace), ("Remove", Op::Remove)] {
@@ -65,6 +68,7 @@ fn operations_may_have_any_letter_case() {
     }
 }
 
+/// S-16.3, S-16.4, S-16.40, L-P18.
 #[test]
 fn add_and_replace_need_a_value_and_remove_a_path() {
     let strict = Leniency::strict();
@@ -78,6 +82,7 @@ fn add_and_replace_need_a_value_and_remove_a_path() {
     assert_eq!(PatchRequest::parse(empty, &strict).unwrap()[0].path, None);
 }
 
+/// S-16.1, L-P21.
 #[test]
 fn no_operations_are_accepted_only_if_switched_on() {
     let mut lenient = Leniency::default();
@@ -87,6 +92,7 @@ fn no_operations_are_accepted_only_if_switched_on() {
     assert_eq!(refused(envelope(json!([])), &Leniency::default()), ScimType::InvalidSyntax);
 }
 
+/// S-16.1, L-B4.
 #[test]
 fn a_missing_schema_is_made_up_only_if_switched_on() {
     let body = json!({ "Operations": [{ "op": "add", "path": "title", "value": "x" }] });
@@ -117,6 +123,7 @@ fn an_error_says_which_operation_it_is_about() {
     assert_eq!(detail, "operation 2: `op` must be `add`, `remove` or `replace`");
 }
 
+/// S-16.11.
 #[test]
 fn paths_are_read_and_printed() {
     for path in [
@@ -135,6 +142,7 @@ fn paths_are_read_and_printed() {
     }
 }
 
+/// S-16.12, S-16.13, S-10.8.
 #[test]
 fn a_malformed_path_is_invalid_path_and_a_malformed_filter_invalid_filter() {
     let parse = |path: &str| PatchPath::parse(path, &Leniency::default()).expect_err(path).scim_type;

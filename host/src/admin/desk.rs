@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
+use provost_scim::Deviations;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -67,6 +68,7 @@ pub fn local(clock: &Clock) -> RequestContext {
         now: clock.now(),
         overhead_bypass: false,
         capacity: Capacity::Client,
+        deviations: Deviations::default(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::Router;
-use axum::extract::{FromRequestParts, Path, Query, State};
+use axum::extract::{Extension, FromRequestParts, Path, Query, State};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -13,11 +13,15 @@ use serde_json::{Value, json};
 
 use super::call::{Call, Listing, NewToken};
 use super::{Desk, DeskError};
+use crate::access::{self, Action};
 use crate::context::RequestContext;
 use crate::http::{HttpError, RequestId, authenticate, error_chain, request_id};
 
-/// Everything under `/admin`, and `/health`.
-pub fn router(desk: Arc<Desk>) -> Router {
+/// Renders the metrics of this process in Prometheus's text format.
+pub type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// Everything under `/admin`, and `/metrics`.
+pub fn router(desk: Arc<Desk>, metrics: Metrics) -> Router {
     Router::new()
         .route("/admin/tokens", get(token_list).post(token_create))
         .route("/admin/tokens/{id}", delete(token_revoke))
@@ -27,6 +31,8 @@ pub fn router(desk: Arc<Desk>) -> Router {
         .route("/admin/outbox/{key}", delete(outbox_drop))
         .route("/admin/outbox/{key}/redrive", post(outbox_redrive))
         .route("/admin/journal", get(journal))
+        .route("/metrics", get(shown_metrics))
+        .layer(Extension(metrics))
         .fallback(async || problem(StatusCode::NOT_FOUND, "there is no such admin endpoint"))
         .with_state(desk)
 }
@@ -116,6 +122,16 @@ async fn journal(
 ) -> Result<Json<Value>, DeskError> {
     let Query(listing) = listing.map_err(|rejection| DeskError::Senseless(rejection.body_text()))?;
     desk.answer(&cx, Call::Journal(listing)).await.map(Json)
+}
+
+/// `GET /metrics`: routes and counts tell about an organisation, so they are for operators too.
+async fn shown_metrics(
+    Operator(cx): Operator,
+    Extension(metrics): Extension<Metrics>,
+) -> Result<impl IntoResponse, DeskError> {
+    access::allow(&cx, Action::Administer)?;
+
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics()))
 }
 
 impl IntoResponse for DeskError {

@@ -3,7 +3,7 @@
 use axum::extract::{FromRequest, Request, State};
 use provost_scim::bulk::{Answered, BulkError, BulkRequest, BulkResponse};
 use provost_scim::discovery::BulkFacts;
-use provost_scim::message;
+use provost_scim::{Deviations, message};
 use tracing::info;
 
 use super::extract::{Caller, RequestId, read_body};
@@ -52,8 +52,10 @@ impl FromRequest<Api> for BulkBody {
     async fn from_request(request: Request, api: &Api) -> Result<Self, HttpError> {
         let Some(BulkFacts { max_operations, max_payload_bytes }) = api.bulk else { return Err(HttpError::NoBulk) };
         let bytes_max = usize::try_from(max_payload_bytes).unwrap_or(usize::MAX);
+        let deviations = request.extensions().get::<Deviations>().cloned().unwrap_or_default();
         let bytes = read_body(request, bytes_max, || HttpError::BulkTooLarge { bytes_max }).await?;
-        let (schemas, leniency) = (api.pipeline.schemas().clone(), *api.leniency());
+        let schemas = api.pipeline.schemas().clone();
+        let leniency = api.pipeline.settings().leniency.noting(&deviations);
         // Some megabytes take a while to read, which is nobody else's time.
         let read = tokio::task::spawn_blocking(move || {
             BulkRequest::parse(message::parse(&bytes)?, &schemas, max_operations, &leniency)

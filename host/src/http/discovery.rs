@@ -3,10 +3,10 @@
 //! Readable without a credential (RFC 7643 section 5): they tell what the server speaks and
 //! nothing about anybody. A filter is refused, so that no client believes it was applied.
 
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use provost_scim::discovery::{self, Facts};
 use provost_scim::message::ListResponse;
-use provost_scim::{Attributes, Schema};
+use provost_scim::{Attributes, Deviations, Schema, Switch};
 
 use super::extract::{Parameters, Segment};
 use super::respond::Message;
@@ -27,6 +27,16 @@ pub async fn service_provider_config(State(api): State<Api>, parameters: Paramet
         change_password: settings.passwords.enabled,
     };
     Ok(Message(discovery::service_provider_config(&facts, &settings.base_url)))
+}
+
+/// `GET /ServiceProviderConfigs`, as SCIM 1.1 called it (L-Q6).
+pub async fn service_provider_configs(
+    state: State<Api>,
+    Extension(deviations): Extension<Deviations>,
+    parameters: Parameters,
+) -> Result<Message, HttpError> {
+    deviations.note(Switch::DiscoverySpcPlural);
+    service_provider_config(state, parameters).await
 }
 
 /// `GET /ResourceTypes`
@@ -73,7 +83,9 @@ pub async fn schema(
 fn published(api: &Api, schema: &Schema) -> Attributes {
     let body = discovery::schema(schema, &api.pipeline.settings().base_url);
     let types = &api.pipeline.schemas().resource_types;
-    match api.leniency().query.hide_members && types.iter().any(|t| t.has_members && t.schema.id == schema.id) {
+    match api.pipeline.settings().leniency.is_on(Switch::ListHideMembers)
+        && types.iter().any(|t| t.has_members && t.schema.id == schema.id)
+    {
         true => discovery::with_members_on_request(body),
         false => body,
     }

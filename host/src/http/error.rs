@@ -75,6 +75,18 @@ pub enum HttpError {
     /// A filter on a discovery endpoint (RFC 7644 section 4).
     #[error("discovery endpoints cannot be filtered")]
     FilteredDiscovery,
+    /// An optional part of the protocol that is not offered here (checklist S-1.7).
+    #[error("this server does not offer {what}")]
+    NotImplemented {
+        /// What was asked for, as a noun: `bulk requests`.
+        what: &'static str,
+    },
+    /// The client asks more often than it may.
+    #[error("too many requests; try again in {retry_after_seconds} seconds")]
+    TooManyRequests {
+        /// How long to wait.
+        retry_after_seconds: u32,
+    },
     /// The request breaks the protocol.
     #[error(transparent)]
     Invalid(#[from] Invalid),
@@ -193,6 +205,12 @@ fn wire(error: &HttpError) -> Wire {
         HttpError::NoBulk => Wire::new(StatusCode::NOT_IMPLEMENTED, error),
         HttpError::BodyTooSlow => Wire::new(StatusCode::REQUEST_TIMEOUT, error),
         HttpError::FilteredDiscovery => Wire::new(StatusCode::FORBIDDEN, error),
+        HttpError::NotImplemented { .. } => Wire::new(StatusCode::NOT_IMPLEMENTED, error),
+        HttpError::TooManyRequests { retry_after_seconds } => {
+            let mut wire = Wire::new(StatusCode::TOO_MANY_REQUESTS, error);
+            wire.headers.push((header::RETRY_AFTER, (*retry_after_seconds).into()));
+            wire
+        }
         HttpError::Invalid(invalid) => Wire::invalid(invalid),
         HttpError::Read(error) => read(error),
         HttpError::Write(error) => write(error),
@@ -231,6 +249,7 @@ fn write(error: &WriteError) -> Wire {
         WriteError::Forbidden(forbidden) => Wire::new(StatusCode::FORBIDDEN, forbidden),
         WriteError::NotFound { .. } => Wire::new(StatusCode::NOT_FOUND, error),
         WriteError::Precondition => Wire::new(StatusCode::PRECONDITION_FAILED, error),
+        WriteError::PreconditionRequired => Wire::new(StatusCode::PRECONDITION_REQUIRED, error),
         WriteError::Invalid(invalid) => Wire::invalid(invalid),
         WriteError::Taken { .. } => Wire::new(StatusCode::CONFLICT, error).typed(ScimType::Uniqueness),
         WriteError::Refused { by, refusal } => {
@@ -352,4 +371,130 @@ pub(super) fn panicked(payload: Box<dyn Any + Send + 'static>) -> Response {
     let what = payload.downcast_ref::<String>().map(String::as_str).or(payload.downcast_ref::<&str>().copied());
     error!(panic = what.unwrap_or("no message"), "a request handler panicked");
     HttpError::Store(StoreError::unavailable("a request handler panicked")).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::Forbidden;
+    use crate::context::Scope;
+    use crate::hook::{Fault, FaultKind, Hold, PluginName, Refusal};
+
+    fn by() -> Attribution {
+        Attribution { plugin: PluginName::from("rule"), version: "1.2.3".to_owned() }
+    }
+
+    fn troubled(trouble: Trouble) -> HttpError {
+        WriteError::Troubled { by: by(), trouble }.into()
+    }
+
+    /// Checklist S-20.4, S-20.5, S-20.7, S-20.8: what happened, and how a client hears of it.
+    fn table() -> Vec<(HttpError, u16, Option<&'static str>)> {
+        let secret = || StoreError::unavailable("/var/lib/secret-4711");
+        let resource_type = || "User".to_owned();
+        let invalid = |scim_type: ScimType| HttpError::Invalid(Invalid::new(scim_type, "so it is"));
+        let refused = |status: RefusalStatus, scim_type: Option<ScimType>| {
+            WriteError::Refused { by: by(), refusal: Refusal { status, scim_type, detail: "not today".to_owned() } }
+                .into()
+        };
+        let retryable = |retryable: bool| Trouble::Error { message: "secret-4711".to_owned(), retryable };
+        vec![
+            (HttpError::Unauthenticated { presented: false }, 401, None),
+            (HttpError::Unauthenticated { presented: true }, 401, None),
+            (HttpError::NoSuchEndpoint, 404, None),
+            (HttpError::NoSuchMethod { method: Method::PUT }, 405, None),
+            (HttpError::NoSuchResource { resource_type: resource_type() }, 404, None),
+            (HttpError::MediaType, 415, None),
+            (HttpError::BodyTooLarge { bytes_max: 7 }, 413, None),
+            (HttpError::BodyTooSlow, 408, None),
+            (HttpError::FilteredDiscovery, 403, None),
+            (HttpError::NotImplemented { what: "bulk requests" }, 501, None),
+            (HttpError::TooManyRequests { retry_after_seconds: 7 }, 429, None),
+            (invalid(ScimType::InvalidFilter), 400, Some("invalidFilter")),
+            (invalid(ScimType::TooMany), 400, Some("tooMany")),
+            (invalid(ScimType::Uniqueness), 409, Some("uniqueness")),
+            (invalid(ScimType::Mutability), 400, Some("mutability")),
+            (invalid(ScimType::InvalidSyntax), 400, Some("invalidSyntax")),
+            (invalid(ScimType::InvalidPath), 400, Some("invalidPath")),
+            (invalid(ScimType::NoTarget), 400, Some("noTarget")),
+            (invalid(ScimType::InvalidValue), 400, Some("invalidValue")),
+            (invalid(ScimType::InvalidVers), 400, Some("invalidVers")),
+            (invalid(ScimType::Sensitive), 403, Some("sensitive")),
+            (invalid(ScimType::InvalidCursor), 400, Some("invalidCursor")),
+            (invalid(ScimType::ExpiredCursor), 400, Some("expiredCursor")),
+            (invalid(ScimType::InvalidCount), 400, Some("invalidCount")),
+            (ReadError::Forbidden(Forbidden { needed: Scope::Read }).into(), 403, None),
+            (ReadError::NotFound { resource_type: resource_type() }.into(), 404, None),
+            (ReadError::TooMany { resources_max: 7 }.into(), 400, Some("tooMany")),
+            (ReadError::Store(secret()).into(), 500, None),
+            (WriteError::Forbidden(Forbidden { needed: Scope::Write }).into(), 403, None),
+            (WriteError::NotFound { resource_type: resource_type() }.into(), 404, None),
+            (WriteError::Precondition.into(), 412, None),
+            (WriteError::PreconditionRequired.into(), 428, None),
+            (WriteError::Taken { attribute: "userName".to_owned() }.into(), 409, Some("uniqueness")),
+            (refused(RefusalStatus::BadRequest, Some(ScimType::InvalidValue)), 400, Some("invalidValue")),
+            (refused(RefusalStatus::Forbidden, None), 403, None),
+            (refused(RefusalStatus::NotFound, None), 404, None),
+            (refused(RefusalStatus::Conflict, Some(ScimType::Uniqueness)), 409, Some("uniqueness")),
+            (
+                WriteError::Held {
+                    by: by(),
+                    hold: Hold { reason: "two must agree".to_owned(), approvals: 2, expires_s: None },
+                }
+                .into(),
+                403,
+                None,
+            ),
+            (troubled(retryable(false)), 500, None),
+            (troubled(retryable(true)), 503, None),
+            (troubled(Fault::new(FaultKind::Output, "secret-4711").into()), 503, None),
+            (WriteError::Contended { attempts: 64 }.into(), 503, None),
+            (WriteError::OutboxFull.into(), 503, None),
+            (WriteError::StateFull { plugin: PluginName::from("rule") }.into(), 503, None),
+            (WriteError::Clash.into(), 500, None),
+            (WriteError::Store(secret()).into(), 500, None),
+            (HttpError::Store(secret()), 500, None),
+        ]
+    }
+
+    fn finished(response: Response) -> Response {
+        let pending = response.extensions().get::<Pending>().expect("every error waits for its request's id").clone();
+        pending.finish(&RequestId("r-4711".into()), response)
+    }
+
+    async fn body_of(response: Response) -> serde_json::Value {
+        let bytes = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+        serde_json::from_slice(&bytes).unwrap()
+    }
+
+    /// Golden test 30, for what is hard to bring about from outside; checklist S-20.1 to S-20.9, S-2.5.
+    #[tokio::test]
+    async fn every_error_is_a_scim_error_of_its_status() {
+        for (error, status, scim_type) in table() {
+            let what = format!("{error:?}");
+            let response = finished(error.into_response());
+
+            assert_eq!(response.status().as_u16(), status, "{what}");
+            assert_eq!(response.headers()[header::CONTENT_TYPE], "application/scim+json", "{what}");
+            let retry = response.headers().contains_key(header::RETRY_AFTER);
+            assert_eq!(retry, matches!(status, 429 | 503), "{what}");
+            assert_eq!(response.headers().contains_key(header::WWW_AUTHENTICATE), status == 401, "{what}");
+            let body = body_of(response).await;
+            assert_eq!(body["status"], status.to_string(), "{what}");
+            assert_eq!(body["scimType"].as_str(), scim_type, "{what}");
+            assert!(body["schemas"][0].as_str().is_some_and(|urn| urn.ends_with(":Error")), "{what}");
+            let detail = body["detail"].as_str().expect("one sentence");
+            assert!(!detail.is_empty() && !body.to_string().contains("secret-4711"), "{what}: {body}");
+        }
+    }
+
+    /// Checklist S-20.3, S-20.7: a defect of ours is a 500 that names the request and not the defect.
+    #[tokio::test]
+    async fn a_panic_is_a_scim_error_too() {
+        let response = finished(panicked(Box::new("secret-4711")));
+
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let body = body_of(response).await;
+        assert!(body.to_string().contains("r-4711") && !body.to_string().contains("secret"), "{body}");
+    }
 }

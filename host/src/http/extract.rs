@@ -10,7 +10,7 @@ use axum::extract::{FromRequest, FromRequestParts, Path, RawQuery, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use provost_scim::version::EntityTags;
-use provost_scim::{Invalid, Leniency, Projection, ResourceType, Search, message, resource};
+use provost_scim::{Deviations, Invalid, Leniency, Projection, ResourceType, Search, message, resource};
 use serde_json::Value;
 
 use super::{Api, HttpError};
@@ -61,8 +61,9 @@ pub async fn authenticate(parts: &Parts, store: &Store, clock: &Clock) -> Result
         resource: record.resource,
     };
     let actor = Arc::new(actor);
-    let overhead_bypass = overhead_bypass(parts);
-    Ok(RequestContext { request_id, realm: Realm::DEFAULT, actor, now, capacity: Capacity::Client, overhead_bypass })
+    let (overhead_bypass, deviations) = (overhead_bypass(parts), deviations(parts));
+    let (realm, capacity) = (Realm::DEFAULT, Capacity::Client);
+    Ok(RequestContext { request_id, realm, actor, now, capacity, overhead_bypass, deviations })
 }
 
 /// Whether the request names `Group-Overhead-Bypass`, as a header or as a query parameter, with
@@ -76,6 +77,11 @@ fn overhead_bypass(parts: &Parts) -> bool {
 
 fn named(parts: &Parts) -> Arc<str> {
     parts.extensions.get::<RequestId>().expect("the outermost layer names every request").0.clone()
+}
+
+/// What the outermost layer of the SCIM door will count and log. Other doors count nothing.
+fn deviations(parts: &Parts) -> Deviations {
+    parts.extensions.get::<Deviations>().cloned().unwrap_or_default()
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -103,6 +109,7 @@ impl FromRequestParts<Api> for Applicant {
             now: api.clock.now(),
             capacity: Capacity::Applicant { anonymous: true },
             overhead_bypass: false,
+            deviations: deviations(parts),
         }))
     }
 }
@@ -113,8 +120,9 @@ pub struct Preconditions(pub Precondition);
 impl FromRequestParts<Api> for Preconditions {
     type Rejection = HttpError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, HttpError> {
-        Ok(Self(precondition(&parts.headers)))
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, HttpError> {
+        let leniency = api.pipeline.settings().leniency.noting(&deviations(parts));
+        Ok(Self(precondition(&parts.headers, &leniency)))
     }
 }
 
@@ -154,14 +162,15 @@ impl FromRequestParts<Api> for Addressed {
         let Segment(text) = Segment::from_request_parts(parts, api).await?;
         let id = resource::parse_id(&text)
             .ok_or_else(|| HttpError::NoSuchResource { resource_type: resource_type.name.clone() })?;
-        Ok(Self(At { resource_type, id, precondition: precondition(&parts.headers) }))
+        let leniency = api.pipeline.settings().leniency.noting(&deviations(parts));
+        Ok(Self(At { resource_type, id, precondition: precondition(&parts.headers, &leniency) }))
     }
 }
 
-fn precondition(headers: &HeaderMap) -> Precondition {
+fn precondition(headers: &HeaderMap, leniency: &Leniency) -> Precondition {
     let tags = |name: header::HeaderName| {
         let lines: Vec<_> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
-        if lines.is_empty() { None } else { Some(EntityTags::parse(&lines.join(","))) }
+        if lines.is_empty() { None } else { Some(EntityTags::parse_with(&lines.join(","), leniency)) }
     };
     Precondition { if_match: tags(header::IF_MATCH), if_none_match: tags(header::IF_NONE_MATCH) }
 }
@@ -196,6 +205,11 @@ impl Parameters {
     /// What a list asks for.
     pub fn search(&self, leniency: &Leniency) -> Result<Search, Invalid> {
         Search::from_query(&self.0, self.projection(leniency)?)
+    }
+
+    /// Whether `attributes` names any: then a PATCH must answer with the resource (checklist S-8.11).
+    pub fn names_attributes(&self) -> bool {
+        self.get("attributes").is_some_and(|names| !names.trim().is_empty())
     }
 }
 

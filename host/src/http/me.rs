@@ -8,7 +8,8 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::extract::{Addressed, Applicant, Caller, Parameters, Preconditions, ScimBody};
-use super::respond::{Created, Shown};
+use super::prefer::Prefer;
+use super::respond::{Created, Modified, Shown};
 use super::{Api, HttpError, resources};
 use crate::access::Action;
 
@@ -30,7 +31,7 @@ pub async fn register(
     parameters: Parameters,
     ScimBody(body): ScimBody,
 ) -> Result<Created, HttpError> {
-    let answer = api.pipeline.register(&cx, body, &parameters.projection(api.leniency())?).await?;
+    let answer = api.pipeline.register(&cx, body, &parameters.projection(&api.leniency(&cx))?).await?;
     Ok(Created(answer))
 }
 
@@ -40,7 +41,7 @@ pub async fn replace(
     Caller(cx): Caller,
     Preconditions(precondition): Preconditions,
     parameters: Parameters,
-    body: ScimBody,
+    body: Result<ScimBody, HttpError>,
 ) -> Result<Shown, HttpError> {
     let (cx, at) = api.pipeline.me(&cx, Action::Write, precondition).await?;
     resources::replace(State(api), Caller(cx), Addressed(at), parameters, body).await
@@ -52,10 +53,11 @@ pub async fn patch(
     Caller(cx): Caller,
     Preconditions(precondition): Preconditions,
     parameters: Parameters,
-    body: ScimBody,
-) -> Result<Shown, HttpError> {
+    wish: Prefer,
+    body: Result<ScimBody, HttpError>,
+) -> Result<Modified, HttpError> {
     let (cx, at) = api.pipeline.me(&cx, Action::Write, precondition).await?;
-    resources::patch(State(api), Caller(cx), Addressed(at), parameters, body).await
+    resources::patch(State(api), Caller(cx), Addressed(at), parameters, wish, body).await
 }
 
 /// `DELETE /Me`

@@ -11,7 +11,9 @@ mod error;
 mod extract;
 mod me;
 mod observe;
+mod prefer;
 mod resources;
+mod respell;
 mod respond;
 mod stream;
 
@@ -21,17 +23,19 @@ use axum::Router;
 use axum::extract::Extension;
 use axum::middleware;
 use axum::routing::{get, post};
-use provost_scim::Leniency;
 use provost_scim::discovery::BulkFacts;
+use provost_scim::{Leniency, Switch};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::clock::Clock;
+use crate::context::RequestContext;
 use crate::pipeline::Pipeline;
 use crate::store::Store;
 
 pub use error::{HttpError, chain as error_chain};
 pub use extract::{Caller, RequestId, authenticate};
 pub use observe::request_id;
+pub use prefer::PatchAnswer;
 
 /// What every handler can reach.
 #[derive(Clone)]
@@ -48,13 +52,16 @@ pub struct Api {
     pub body_bytes_max: usize,
     /// The bounds of bulk requests, if there are any.
     pub bulk: Option<BulkFacts>,
+    /// What a PATCH answers with when its client does not say.
+    pub patch_answer: PatchAnswer,
     /// Whether all is well, for `/health`.
     pub health: Arc<dyn Fn() -> Health + Send + Sync>,
 }
 
 impl Api {
-    fn leniency(&self) -> &Leniency {
-        &self.pipeline.settings().leniency
+    /// What is forgiven, noting what this request needs of it.
+    fn leniency(&self, cx: &RequestContext) -> Leniency {
+        self.pipeline.settings().leniency.noting(&cx.deviations)
     }
 }
 
@@ -78,6 +85,10 @@ pub fn router(api: Api) -> Router {
         .route("/.search/", post(resources::search_all));
     let me = get(me::read).post(me::register).put(me::replace).patch(me::patch).delete(me::delete);
     scim = scim.route("/Me", me.clone()).route("/Me/", me);
+    let leniency = &api.pipeline.settings().leniency;
+    if leniency.is_on(Switch::DiscoverySpcPlural) {
+        scim = scim.route("/ServiceProviderConfigs", get(discovery::service_provider_configs));
+    }
     for resource_type in &api.pipeline.schemas().resource_types {
         let (path, many) = (&resource_type.endpoint, get(resources::list).post(resources::create));
         let one = get(resources::read).put(resources::replace).patch(resources::patch).delete(resources::delete);
@@ -91,7 +102,9 @@ pub fn router(api: Api) -> Router {
             .layer(Extension(resource_type.clone()));
         scim = scim.merge(endpoint);
     }
-    Router::new()
+    let (any_case, base_path) = (leniency.is_on(Switch::PathsAnyCase), api.base_path.clone());
+    let schemas = api.pipeline.schemas().clone();
+    let router = Router::new()
         .nest(&api.base_path, scim)
         .route(&api.base_path, get(resources::list_all))
         .route(&format!("{}/", api.base_path), get(resources::list_all))
@@ -100,5 +113,9 @@ pub fn router(api: Api) -> Router {
         .method_not_allowed_fallback(error::no_such_method)
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(middleware::from_fn_with_state(api.clone(), observe::each_request))
-        .with_state(api)
+        .with_state(api);
+    if !any_case {
+        return router;
+    }
+    respell::any_case(router, &base_path, schemas.resource_types.iter().map(|of| of.endpoint.as_str()))
 }

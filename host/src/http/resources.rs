@@ -4,11 +4,13 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use provost_scim::Search;
 use provost_scim::message::ListResponse;
+use provost_scim::{Projection, Search, Switch};
+use serde_json::Value;
 
 use super::extract::{Addressed, Caller, Of, Parameters, ScimBody};
-use super::respond::{Created, NotModified, Page, Shown};
+use super::prefer::{PatchAnswer, Prefer, Return};
+use super::respond::{Created, Modified, NotModified, Page, Shown};
 use super::{Api, HttpError};
 use crate::context::RequestContext;
 use crate::pipeline::{Among, At, WriteError};
@@ -19,9 +21,14 @@ pub async fn create(
     Caller(cx): Caller,
     Of(resource_type): Of,
     parameters: Parameters,
-    ScimBody(body): ScimBody,
+    body: Result<ScimBody, HttpError>,
 ) -> Result<Created, HttpError> {
-    let answer = api.pipeline.create(&cx, &resource_type, body, &parameters.projection(api.leniency())?).await?;
+    if body.is_err() {
+        api.pipeline.may_write(&cx)?;
+    }
+    let ScimBody(body) = body?;
+    let projection = parameters.projection(&api.leniency(&cx))?;
+    let answer = api.pipeline.create(&cx, &resource_type, body, &projection).await?;
     Ok(Created(answer))
 }
 
@@ -32,7 +39,7 @@ pub async fn read(
     Addressed(At { resource_type, id, precondition }): Addressed,
     parameters: Parameters,
 ) -> Result<Response, HttpError> {
-    let answer = api.pipeline.get(&cx, &resource_type, id, &parameters.projection(api.leniency())?).await?;
+    let answer = api.pipeline.get(&cx, &resource_type, id, &parameters.projection(&api.leniency(&cx))?).await?;
     let is = |tags: &provost_scim::version::EntityTags| tags.matches(answer.version);
     if precondition.if_match.as_ref().is_some_and(|tags| !is(tags)) {
         return Err(WriteError::Precondition.into());
@@ -50,7 +57,7 @@ pub async fn list(
     Of(resource_type): Of,
     parameters: Parameters,
 ) -> Result<Page, HttpError> {
-    listed(&api, &cx, &Among::One(resource_type), &parameters.search(api.leniency())?).await
+    listed(&api, &cx, &Among::One(resource_type), &parameters.search(&api.leniency(&cx))?).await
 }
 
 /// `POST /Users/.search`: what stands in the query string counts for nothing (checklist S-14.3).
@@ -60,12 +67,12 @@ pub async fn search(
     Of(resource_type): Of,
     ScimBody(body): ScimBody,
 ) -> Result<Page, HttpError> {
-    listed(&api, &cx, &Among::One(resource_type), &Search::from_json(&body, api.leniency())?).await
+    listed(&api, &cx, &Among::One(resource_type), &Search::from_json(&body, &api.leniency(&cx))?).await
 }
 
 /// `GET /`: over all resource types (RFC 7644 section 3.4.2.1).
 pub async fn list_all(State(api): State<Api>, Caller(cx): Caller, parameters: Parameters) -> Result<Page, HttpError> {
-    listed(&api, &cx, &Among::All, &parameters.search(api.leniency())?).await
+    listed(&api, &cx, &Among::All, &parameters.search(&api.leniency(&cx))?).await
 }
 
 /// `POST /.search`: over all resource types.
@@ -74,7 +81,7 @@ pub async fn search_all(
     Caller(cx): Caller,
     ScimBody(body): ScimBody,
 ) -> Result<Page, HttpError> {
-    listed(&api, &cx, &Among::All, &Search::from_json(&body, api.leniency())?).await
+    listed(&api, &cx, &Among::All, &Search::from_json(&body, &api.leniency(&cx))?).await
 }
 
 async fn listed(api: &Api, cx: &RequestContext, among: &Among, search: &Search) -> Result<Page, HttpError> {
@@ -94,9 +101,10 @@ pub async fn replace(
     Caller(cx): Caller,
     Addressed(at): Addressed,
     parameters: Parameters,
-    ScimBody(body): ScimBody,
+    body: Result<ScimBody, HttpError>,
 ) -> Result<Shown, HttpError> {
-    let answer = api.pipeline.replace(&cx, &at, body, &parameters.projection(api.leniency())?).await?;
+    let body = behind_state(&api, &cx, &at, body).await?;
+    let answer = api.pipeline.replace(&cx, &at, body, &parameters.projection(&api.leniency(&cx))?).await?;
     Ok(Shown(answer))
 }
 
@@ -106,10 +114,37 @@ pub async fn patch(
     Caller(cx): Caller,
     Addressed(at): Addressed,
     parameters: Parameters,
-    ScimBody(body): ScimBody,
-) -> Result<Shown, HttpError> {
-    let answer = api.pipeline.patch(&cx, &at, body, &parameters.projection(api.leniency())?).await?;
-    Ok(Shown(answer))
+    Prefer(wish): Prefer,
+    body: Result<ScimBody, HttpError>,
+) -> Result<Modified, HttpError> {
+    let body = behind_state(&api, &cx, &at, body).await?;
+    let leniency = api.leniency(&cx);
+    let asked = parameters.projection(&leniency)?;
+    let quiet = match wish {
+        _ if parameters.names_attributes() => false,
+        Some(wish) => wish == Return::Minimal,
+        None if at.resource_type.has_members && leniency.is_on(Switch::PatchGroup204) => true,
+        None => api.patch_answer == PatchAnswer::Nothing,
+    };
+    // What is not answered need not be read: a group's members.
+    let projection = if quiet { Projection::Only(vec!["id".to_owned()]) } else { asked };
+    let answer = api.pipeline.patch(&cx, &at, body, &projection).await?;
+    let applied = wish.filter(|wish| quiet == (*wish == Return::Minimal));
+    Ok(Modified { answer, quiet, applied })
+}
+
+/// The body of a change. One that cannot be read is the client's mistake only where everything
+/// that comes before it is in order: permission, existence, precondition (checklist S-19.8).
+async fn behind_state(
+    api: &Api,
+    cx: &RequestContext,
+    at: &At,
+    body: Result<ScimBody, HttpError>,
+) -> Result<Value, HttpError> {
+    if body.is_err() {
+        api.pipeline.may_change(cx, at).await?;
+    }
+    body.map(|ScimBody(body)| body)
 }
 
 /// `DELETE /Users/{id}`

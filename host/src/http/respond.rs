@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use provost_scim::Attributes;
 use serde_json::json;
 
+use super::prefer::{PREFERENCE_APPLIED, Return};
 use super::{Api, stream};
 use crate::pipeline::{Answer, Crowd};
 
@@ -28,6 +29,30 @@ pub struct Shown(pub Answer);
 impl IntoResponse for Shown {
     fn into_response(self) -> Response {
         one(StatusCode::OK, self.0)
+    }
+}
+
+/// The answer to a PATCH: 200 with the resource, or 204 without; `Location` and `ETag` either way
+/// (checklist S-16.8).
+pub struct Modified {
+    /// What was made of the resource.
+    pub answer: Answer,
+    /// Whether it is left out.
+    pub quiet: bool,
+    /// The client's preference, if that is why.
+    pub applied: Option<Return>,
+}
+
+impl IntoResponse for Modified {
+    fn into_response(self) -> Response {
+        let mut response = match self.quiet {
+            true => placed(StatusCode::NO_CONTENT.into_response(), &self.answer.etag, &self.answer.location),
+            false => one(StatusCode::OK, self.answer),
+        };
+        if let Some(applied) = self.applied {
+            response.headers_mut().insert(PREFERENCE_APPLIED, applied.applied());
+        }
+        response
     }
 }
 
@@ -77,12 +102,18 @@ impl IntoResponse for Page {
 }
 
 fn one(status: StatusCode, answer: Answer) -> Response {
-    let mut response = match answer.crowd {
-        None => body(status, &answer.document),
-        Some(crowd) => typed(status, stream::one(&answer.document, crowd)),
+    let Answer { document, crowd, etag, location, .. } = answer;
+    let response = match crowd {
+        None => body(status, &document),
+        Some(crowd) => typed(status, stream::one(&document, crowd)),
     };
-    set(&mut response, header::ETAG, &answer.etag);
-    set(&mut response, header::LOCATION, &answer.location);
+    placed(response, &etag, &location)
+}
+
+/// The response with the resource's `ETag` and `Location`.
+fn placed(mut response: Response, etag: &str, location: &str) -> Response {
+    set(&mut response, header::ETAG, etag);
+    set(&mut response, header::LOCATION, location);
     response
 }
 

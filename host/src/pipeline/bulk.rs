@@ -203,7 +203,7 @@ impl Job {
 
     /// Resolves what the task refers to, and does it.
     async fn perform(&mut self, index: usize, mut task: Task) -> Result<Done, OperationError> {
-        let resolved = task.resolve(&self.pipeline.settings.leniency, &|bulk_id| self.id_of(bulk_id));
+        let resolved = task.resolve(&self.pipeline.leniency(&self.cx), &|bulk_id| self.id_of(bulk_id));
         let (pipeline, cx, projection) = (&self.pipeline, &self.cx, &self.projection);
         match task {
             Task::Create { resource_type, body } => {
@@ -278,7 +278,7 @@ impl Job {
             let blame = |error| (index, error);
             let mut task = self.task(index).map_err(blame)?;
             let later = |bulk_id: &str| self.posts.get(bulk_id).is_some_and(|post| waiting.contains(post));
-            let rest = task.detach(&self.pipeline.settings.leniency, &later);
+            let rest = task.detach(&self.pipeline.leniency(&self.cx), &later);
             rests.push(rest);
             done.push(self.perform(index, task).await.map_err(blame)?);
             waiting.remove(&index);

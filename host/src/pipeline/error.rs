@@ -115,6 +115,9 @@ pub enum WriteError {
     /// `If-Match` or `If-None-Match` did not hold.
     #[error("the resource is not in the state that the precondition names; read it again and decide anew")]
     Precondition,
+    /// The operator wants every change to name the version it was made from (RFC 6585 section 3).
+    #[error("this server changes a resource only under `If-Match`; read it and send its ETag along")]
+    PreconditionRequired,
     /// The client's proposal breaks the protocol or its schema.
     #[error(transparent)]
     Invalid(#[from] Invalid),

@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 
 use provost_scim::filter::Bound;
-use provost_scim::{Draft, Invalid, Member, MembershipEdit, ResourceType};
+use provost_scim::{Draft, Invalid, Leniency, Member, MembershipEdit, ResourceType, Switch};
 use uuid::Uuid;
 
 use super::{Pipeline, WriteError};
@@ -27,6 +27,7 @@ impl Pipeline {
         realm: Realm,
         group: Option<Uuid>,
         draft: &Draft,
+        leniency: &Leniency,
     ) -> Result<MembershipChange, WriteError> {
         if draft.membership.is_empty() && !draft.resource_type.has_members {
             return Ok(MembershipChange::default());
@@ -36,7 +37,7 @@ impl Pipeline {
             None => 0,
         };
         let (of, joins, leaves) = (&draft.resource_type, Order::default(), Order::default());
-        let mut play = Play { pipeline: self, realm, of, group, joins, leaves };
+        let mut play = Play { pipeline: self, realm, of, group, leniency, joins, leaves };
         for edit in &draft.membership {
             play.edit(edit).await?;
         }
@@ -64,6 +65,7 @@ struct Play<'a> {
     realm: Realm,
     of: &'a ResourceType,
     group: Option<Uuid>,
+    leniency: &'a Leniency,
     joins: Order,
     leaves: Order,
 }
@@ -75,7 +77,12 @@ impl Play<'_> {
             MembershipEdit::Remove(ids) => self.remove(ids).await?,
             MembershipEdit::RemoveWhere(filter) => {
                 let filter = filter.bind_member(self.of)?;
+                let before = (self.joins.places.len(), self.leaves.places.len());
                 self.remove_where(&filter).await?;
+                let nobody = before == (self.joins.places.len(), self.leaves.places.len());
+                if nobody && !self.leniency.allows(Switch::PatchRemoveNoMatchOk) {
+                    return Err(Invalid::no_target("no element of `members` is selected").into());
+                }
             }
             MembershipEdit::Clear => {
                 self.joins = Order::default();
@@ -104,12 +111,18 @@ impl Play<'_> {
 
     async fn remove(&mut self, ids: &[Uuid]) -> Result<(), StoreError> {
         let stored = self.stored(ids).await?;
+        let mut nobody = true;
         for (id, stored) in ids.iter().zip(stored) {
+            let left_already = self.leaves.places.contains_key(id);
+            nobody &= !self.joins.places.contains_key(id) && (stored.is_none() || left_already);
             if self.joins.remove(*id).is_none()
                 && let Some(member) = stored
             {
                 self.leaves.insert(member);
             }
+        }
+        if nobody {
+            self.leniency.noted.note(Switch::PatchRemoveNoMatchOk);
         }
         Ok(())
     }

@@ -35,6 +35,7 @@ pub use read::{Among, Listed};
 pub use secret::{HashError, PasswordRules};
 pub use write::{At, Precondition};
 
+use crate::context::RequestContext;
 use crate::hook::Hooks;
 use crate::store::Store;
 use cursor::Cursors;
@@ -66,6 +67,8 @@ pub struct Settings {
     pub base_url: String,
     /// Which deviations of clients are understood.
     pub leniency: Leniency,
+    /// Whether a change must name the version it was made from, by `If-Match`.
+    pub require_if_match: bool,
     /// How many resources a page holds at most.
     pub page_resources_max: usize,
     /// How long a cursor can be used, in seconds.
@@ -109,6 +112,12 @@ impl Pipeline {
     /// The schemas this pipeline speaks.
     pub fn schemas(&self) -> &Arc<Schemas> {
         &self.schemas
+    }
+
+    /// What is forgiven, noting what this request needs of it. What plugins send is not a client's
+    /// and is read with the settings' own, which nobody counts.
+    fn leniency(&self, cx: &RequestContext) -> Leniency {
+        self.settings.leniency.noting(&cx.deviations)
     }
 
     /// What the operator decided.

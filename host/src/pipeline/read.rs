@@ -81,7 +81,7 @@ impl Pipeline {
     pub async fn search(&self, cx: &RequestContext, among: &Among, search: &Search) -> Result<Listed, ReadError> {
         access::allow(cx, Action::Read)?;
 
-        let parts = self.parts(among, search)?;
+        let parts = self.parts(cx, among, search)?;
         let purpose = Purpose::of(cx, among.name(), search);
         let count = self.count(search);
         let start = match &search.cursor {
@@ -109,8 +109,8 @@ impl Pipeline {
 
     /// What the search asks of each resource type. Of a search over several, those that the filter
     /// rules out by their `meta.resourceType` alone are left out.
-    fn parts(&self, among: &Among, search: &Search) -> Result<Vec<Part>, ReadError> {
-        let leniency = &self.settings.leniency;
+    fn parts(&self, cx: &RequestContext, among: &Among, search: &Search) -> Result<Vec<Part>, ReadError> {
+        let leniency = &self.leniency(cx);
         let filter = search.filter.as_deref().map(|text| Filter::parse_with(text, leniency)).transpose()?;
         let sort_by = search.sort_by.as_deref();
         match among {

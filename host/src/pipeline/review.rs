@@ -121,7 +121,8 @@ impl Pipeline {
             true => change.membership.clone(),
             false => {
                 granted(reviewer, &proposed.resource_type, "members")?;
-                self.membership(cx.realm, change.current.as_ref().map(|r| r.id()), &proposed).await?
+                let group = change.current.as_ref().map(|r| r.id());
+                self.membership(cx.realm, group, &proposed, &self.settings.leniency).await?
             }
         };
         // What was complete before the plugin must be complete afterwards.

@@ -12,13 +12,14 @@ use std::time::Duration;
 
 use argon2::password_hash::{self, PasswordHasher, PasswordVerifier, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
-use provost_scim::{Draft, Invalid, NewPassword, PasswordHash, Resource};
+use provost_scim::{Draft, Invalid, Leniency, NewPassword, PasswordHash, Resource, Switch};
 use rand::TryRngCore;
 use rand::rngs::OsRng;
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
 use super::{Pipeline, WriteError};
+use crate::context::RequestContext;
 use crate::limits;
 
 /// How many random bytes a salt has.
@@ -157,13 +158,32 @@ fn failed(error: password_hash::Error) -> HashError {
     HashError::Failed(error.to_string())
 }
 
+/// Where passwords cannot be set, a client's is dropped, or refused where the operator does not
+/// forgive it (L-B8); and the one in force stays.
+fn leave_password(in_force: Option<PasswordHash>, draft: &mut Draft, leniency: &Leniency) -> Result<(), Invalid> {
+    let touched = draft.secret.is_some() || draft.password_hash() != in_force;
+    if touched && !leniency.allows(Switch::BodyDummyPassword) {
+        return Err(not_here());
+    }
+    match in_force {
+        Some(hash) => draft.seal(&hash),
+        None => draft.clear_password(),
+    }
+    Ok(())
+}
+
 impl Pipeline {
     /// Settles what a client's proposal does to the password, before any plugin is asked. The one in
     /// force, set once more, is no change.
-    pub(super) async fn weigh_password(&self, current: Option<&Resource>, draft: &mut Draft) -> Result<(), WriteError> {
+    pub(super) async fn weigh_password(
+        &self,
+        cx: &RequestContext,
+        current: Option<&Resource>,
+        draft: &mut Draft,
+    ) -> Result<(), WriteError> {
         let in_force = current.and_then(Resource::password_hash);
         if !self.settings.passwords.enabled {
-            return Ok(self.leave_password(in_force, draft)?);
+            return Ok(leave_password(in_force, draft, &self.leniency(cx))?);
         }
         let Some(password) = self.held_password(draft)? else { return Ok(()) };
         match in_force {
@@ -180,20 +200,6 @@ impl Pipeline {
             Some(password) => self.settings.passwords.hold(password).map(Some),
             None => Ok(None),
         }
-    }
-
-    /// Where passwords cannot be set, a client's is dropped, or refused where the operator does not
-    /// forgive it (L-B8); and the one in force stays.
-    fn leave_password(&self, in_force: Option<PasswordHash>, draft: &mut Draft) -> Result<(), Invalid> {
-        let touched = draft.secret.is_some() || draft.password_hash() != in_force;
-        if touched && !self.settings.leniency.body.dummy_password {
-            return Err(not_here());
-        }
-        match in_force {
-            Some(hash) => draft.seal(&hash),
-            None => draft.clear_password(),
-        }
-        Ok(())
     }
 
     /// The draft with its new password, if it has one, as a hash.

@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use provost_scim::{Attributes, Member, Projection, Resource, ResourceType, reference};
+use provost_scim::{Attributes, Member, Projection, Resource, ResourceType, Switch, reference};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -53,10 +53,11 @@ impl Pipeline {
     ) -> Result<(Vec<Attributes>, Vec<(usize, Crowd)>), FindError> {
         let members_of: Vec<_> = resources.iter().map(|r| (r.resource_type(), r.id())).collect();
         let groups = self.groups(cx, &members_of, projection).await?;
-        let listed = |of: &Arc<ResourceType>| match of.has_members && self.settings.leniency.query.hide_members {
-            true => Cow::Owned(projection.on_request("members")),
-            false => Cow::Borrowed(projection),
-        };
+        let listed =
+            |of: &Arc<ResourceType>| match of.has_members && self.settings.leniency.is_on(Switch::ListHideMembers) {
+                true => Cow::Owned(projection.on_request("members")),
+                false => Cow::Borrowed(projection),
+            };
         let views: Vec<Projection> =
             resources.iter().map(|r| view(cx, r.resource_type(), &listed(r.resource_type())).into_owned()).collect();
         let pairs: Vec<_> = resources.iter().zip(&views).collect();

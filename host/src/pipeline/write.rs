@@ -49,6 +49,25 @@ impl Precondition {
 }
 
 impl Pipeline {
+    /// Asks what stands before a create's body, for a body that cannot be read.
+    ///
+    /// # Errors
+    /// Only [`WriteError::Forbidden`].
+    pub fn may_write(&self, cx: &RequestContext) -> Result<(), WriteError> {
+        Ok(access::allow(cx, Action::Write)?)
+    }
+
+    /// Asks what stands before a change's body, for a body that cannot be read: permission, that
+    /// the resource exists, and the precondition, in this order (checklist S-19.8).
+    ///
+    /// # Errors
+    /// Why the change would not be made whatever its body says.
+    pub async fn may_change(&self, cx: &RequestContext, at: &At) -> Result<(), WriteError> {
+        access::allow(cx, Action::Write)?;
+
+        self.current(cx, at).await.map(|_| ())
+    }
+
     /// Creates a resource (RFC 7644 section 3.3).
     ///
     /// # Errors
@@ -63,7 +82,7 @@ impl Pipeline {
         access::allow(cx, Action::Write)?;
 
         let supplied = project::supplied(resource_type, &body);
-        let asked = check::create(body, resource_type, &self.settings.leniency)?;
+        let asked = check::create(body, resource_type, &self.leniency(cx))?;
         let mut turn = self.turns.create();
         loop {
             match self.try_create(cx, asked.clone(), turn.attempt()).await {
@@ -116,7 +135,7 @@ impl Pipeline {
         attempt: u32,
     ) -> Result<Resource, WriteError> {
         let current = self.current(cx, at).await?;
-        let asked = check::replace(&current, body, &self.settings.leniency)?;
+        let asked = check::replace(&current, body, &self.leniency(cx))?;
         let stamp = next(cx, &current);
         let operation = Operation::Replace;
         self.settle(cx, Proposal { operation, current: Some(current), asked, operations: None, stamp, attempt }).await
@@ -135,7 +154,13 @@ impl Pipeline {
     ) -> Result<Answer, WriteError> {
         access::allow_on(cx, Action::Write, at.id)?;
 
-        let mut operations = PatchRequest::parse(body, &self.settings.leniency)?;
+        let mut operations = match PatchRequest::parse(body, &self.leniency(cx)) {
+            Ok(operations) => operations,
+            Err(invalid) => {
+                self.current(cx, at).await?;
+                return Err(invalid.into());
+            }
+        };
         let supplied = patch::supplied(&operations, &at.resource_type);
         if cx.overhead_bypass {
             operations.retain(|operation| !operation.selects_members_by_display(&at.resource_type));
@@ -158,7 +183,7 @@ impl Pipeline {
         attempt: u32,
     ) -> Result<Resource, WriteError> {
         let current = self.current(cx, at).await?;
-        let asked = patch::apply(current.to_draft(), Some(&current), operations, &self.settings.leniency)?;
+        let asked = patch::apply(current.to_draft(), Some(&current), operations, &self.leniency(cx))?;
         let stamp = next(cx, &current);
         let operations = Some(patch::normalised(operations, &at.resource_type));
         let operation = Operation::Patch;
@@ -205,8 +230,9 @@ impl Pipeline {
     /// The way that create, replace and patch share: reviews, validation, commit.
     async fn settle(&self, cx: &RequestContext, proposal: Proposal) -> Result<Resource, WriteError> {
         let Proposal { operation, current, mut asked, operations, stamp, attempt } = proposal;
-        self.weigh_password(current.as_ref(), &mut asked).await?;
-        let membership = self.membership(cx.realm, current.as_ref().map(Resource::id), &asked).await?;
+        self.weigh_password(cx, current.as_ref(), &mut asked).await?;
+        let group = current.as_ref().map(Resource::id);
+        let membership = self.membership(cx.realm, group, &asked, &self.leniency(cx)).await?;
         let mut change = Change {
             operation,
             resource_type: asked.resource_type.name.clone(),
@@ -278,7 +304,10 @@ impl Pipeline {
         let current = self.store.get(cx.realm, &at.resource_type, at.id).await?;
         let current = current.ok_or_else(|| WriteError::NotFound { resource_type: at.resource_type.name.clone() })?;
         at.precondition.check(&current)?;
-        Ok(current)
+        match self.settings.require_if_match && at.precondition.if_match.is_none() {
+            true => Err(WriteError::PreconditionRequired),
+            false => Ok(current),
+        }
     }
 
     /// The groups that the answer will show. A write does not change them, so they are read first:

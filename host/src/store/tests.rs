@@ -57,6 +57,7 @@ impl Fixture {
             now: Timestamp::from_millisecond(1_700_000_000_000).unwrap(),
             overhead_bypass: false,
             capacity: crate::context::Capacity::Client,
+            deviations: provost_scim::Deviations::default(),
         };
         Self { store, schemas, cx, _dir: None }
     }

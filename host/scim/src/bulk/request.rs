@@ -10,7 +10,7 @@ use crate::error::shown;
 use crate::message::BULK_REQUEST;
 use crate::patch::{PATCH_OP, take};
 use crate::version::EntityTags;
-use crate::{Invalid, Leniency, ResourceType, Schemas};
+use crate::{Invalid, Leniency, ResourceType, Schemas, Switch};
 
 /// The endpoints that are not resources, and so cannot be asked in bulk.
 const NOT_IN_BULK: [&str; 5] = ["Bulk", "Me", "ServiceProviderConfig", "ResourceTypes", "Schemas"];
@@ -117,7 +117,7 @@ impl BulkRequest {
         let is_bulk = |urn: &Value| urn.as_str().is_some_and(|urn| urn.eq_ignore_ascii_case(BULK_REQUEST));
         match take(&mut body, "schemas")? {
             Some(Value::Array(urns)) if urns.iter().any(is_bulk) => {}
-            None if leniency.body.infer_schemas => {}
+            None if leniency.allows(Switch::BodyInferSchemas) => {}
             _ => return Err(Invalid::syntax(format!("`schemas` must contain `{BULK_REQUEST}`")).into()),
         }
         let fail_on_errors = fail_on_errors(take(&mut body, "failOnErrors")?)?;
@@ -241,9 +241,8 @@ fn endpoint(
         Some((segment, rest)) => (segment, Some(rest).filter(|rest| !rest.is_empty())),
         None => (path, None),
     };
-    let is = |known: &str| match leniency.query.any_case {
-        true => known.eq_ignore_ascii_case(segment),
-        false => known == segment,
+    let is = |known: &str| {
+        known == segment || (known.eq_ignore_ascii_case(segment) && leniency.allows(Switch::PathsAnyCase))
     };
     if segment == ".search" || rest == Some(".search") || NOT_IN_BULK.iter().any(|known| is(known)) {
         return Err(
@@ -258,8 +257,7 @@ fn endpoint(
 fn if_match(version: Option<Value>, leniency: &Leniency) -> Result<Option<EntityTags>, Invalid> {
     match version {
         None | Some(Value::Null) => Ok(None),
-        Some(Value::String(version)) if leniency.query.unquoted => Ok(Some(EntityTags::parse(&version))),
-        Some(Value::String(version)) => Ok(Some(EntityTags::parse_strict(&version))),
+        Some(Value::String(version)) => Ok(Some(EntityTags::parse_with(&version, leniency))),
         Some(_) => Err(Invalid::syntax("`version` must be a string")),
     }
 }
@@ -274,7 +272,9 @@ fn patch(data: Option<Value>, leniency: &Leniency) -> Result<Value, Invalid> {
     let wrapped = |operations: Value| json!({ "schemas": [PATCH_OP], "Operations": operations });
     match data {
         Some(Value::Array(operations)) if leniency.bulk.patch_bare_array => Ok(wrapped(operations.into())),
-        Some(Value::Object(one)) if leniency.bulk.patch_bare_array && has(&one, "op") && !has(&one, "Operations") => {
+        Some(Value::Object(one))
+            if has(&one, "op") && !has(&one, "Operations") && leniency.allows(Switch::BulkPatchBareArray) =>
+        {
             Ok(wrapped(vec![Value::Object(one)].into()))
         }
         data => object(data),

@@ -12,7 +12,7 @@ use crate::{Attributes, Invalid, Member};
 
 /// Reads a list of members. Each names another resource by the id in `value`; repeated ids
 /// collapse (S-6.9). `$ref` and `display` are the server's to compute, and are not looked at.
-pub fn members(value: Value, rules: Rules) -> Result<Vec<Member>, Invalid> {
+pub fn members(value: Value, rules: Rules<'_>) -> Result<Vec<Member>, Invalid> {
     let elements = match value {
         Value::Null => return Ok(Vec::new()),
         Value::Array(elements) => elements,
@@ -36,10 +36,10 @@ pub fn members(value: Value, rules: Rules) -> Result<Vec<Member>, Invalid> {
     Ok(members)
 }
 
-fn member(element: Value, rules: Rules) -> Result<Member, Invalid> {
+fn member(element: Value, rules: Rules<'_>) -> Result<Member, Invalid> {
     let fields = match element {
         Value::Object(fields) => fields,
-        Value::String(id) if rules.scalar_members => Attributes::from_iter([("value".to_owned(), id.into())]),
+        Value::String(id) if rules.scalar_member() => Attributes::from_iter([("value".to_owned(), id.into())]),
         _ => return Err(Invalid::value("each element of `members` must be an object")),
     };
     let mut id = None;
@@ -49,7 +49,7 @@ fn member(element: Value, rules: Rules) -> Result<Member, Invalid> {
             "value" => &mut id,
             "type" => &mut kind,
             "$ref" | "display" => continue,
-            _ if rules.unknown_attributes || value.is_null() => continue,
+            _ if value.is_null() || rules.unknown_name() => continue,
             _ => return Err(Invalid::value(format!("no schema here knows `members.{}`", shown(name)))),
         };
         if slot.replace(value).is_some() {

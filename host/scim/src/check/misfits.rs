@@ -52,7 +52,7 @@ pub fn misfits(resource: &Resource) -> Vec<Invalid> {
 }
 
 fn unfit(container: Option<&str>, attribute: &Attribute, value: &Value) -> Option<Invalid> {
-    check_value(At::attribute(container, &attribute.name), attribute, value.clone(), Rules::outcome()).err()
+    check_value(At::attribute(container, &attribute.name), attribute, value.clone(), Rules::Outcome).err()
 }
 
 fn unknown(at: At<'_>) -> Invalid {

@@ -10,60 +10,69 @@ use serde_json::Value;
 
 use crate::error::shown;
 use crate::fold::fold;
-use crate::{Attribute, AttributeType, Attributes, Invalid, Leniency, Mutability, Place, instant};
+use crate::{Attribute, AttributeType, Attributes, Invalid, Leniency, Mutability, Place, Switch, instant};
 
-/// How forgiving a check is; drawn from the [`Leniency`] for bodies or for patches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rules {
-    /// `"True"` and `"False"` are booleans.
-    pub bool_strings: bool,
-    /// Names that no schema knows are dropped.
-    pub unknown_attributes: bool,
-    /// A string for a single complex attribute means its `value`.
-    pub scalar_for_complex: bool,
-    /// A string for a member means its `value`.
-    pub scalar_members: bool,
-    /// An address's `country` may be any text.
-    pub country_free_text: bool,
-    /// readOnly values stay: this is the server's own document, not a client's.
-    pub keep_read_only: bool,
+/// How forgiving a check is. What is forgiven is noted in the [`Leniency`].
+#[derive(Debug, Clone, Copy)]
+pub enum Rules<'a> {
+    /// For the bodies of POST and PUT.
+    Body(&'a Leniency),
+    /// For the values of patch operations.
+    Patch(&'a Leniency),
+    /// For what is about to be stored: nothing is coerced or dropped any more.
+    Outcome,
 }
 
-impl Rules {
+impl<'a> Rules<'a> {
     /// For the bodies of POST and PUT.
-    pub fn body(leniency: &Leniency) -> Self {
-        let body = &leniency.body;
-        Self {
-            bool_strings: body.bool_strings,
-            unknown_attributes: body.unknown_attributes,
-            scalar_for_complex: body.enterprise_manager_string,
-            scalar_members: false,
-            country_free_text: body.country_free_text,
-            keep_read_only: false,
-        }
+    pub fn body(leniency: &'a Leniency) -> Self {
+        Self::Body(leniency)
     }
 
     /// For the values of patch operations.
-    pub fn patch(leniency: &Leniency) -> Self {
-        let patch = &leniency.patch;
-        Self {
-            bool_strings: patch.bool_strings,
-            unknown_attributes: patch.unknown_subattrs,
-            scalar_for_complex: patch.scalar_for_complex,
-            scalar_members: patch.scalar_members,
-            ..Self::body(leniency)
+    pub fn patch(leniency: &'a Leniency) -> Self {
+        Self::Patch(leniency)
+    }
+
+    /// Whether `"True"` is a boolean (L-P6, L-B5).
+    fn bool_string(self) -> bool {
+        self.allow(Switch::BodyBoolStrings, Switch::PatchBoolStrings)
+    }
+
+    /// Whether a name that no schema knows is dropped (L-P15, L-B3).
+    pub(super) fn unknown_name(self) -> bool {
+        self.allow(Switch::BodyUnknownAttributes, Switch::PatchUnknownSubattrs)
+    }
+
+    /// Whether a string for a single complex attribute means its `value` (L-P8, L-B12).
+    fn scalar_for_complex(self) -> bool {
+        self.allow(Switch::BodyEnterpriseManagerString, Switch::PatchScalarForComplex)
+    }
+
+    /// Whether a string for a member means its `value` (L-P9).
+    pub(super) fn scalar_member(self) -> bool {
+        match self {
+            Self::Patch(leniency) => leniency.allows(Switch::PatchScalarMembers),
+            Self::Body(_) | Self::Outcome => false,
         }
     }
 
-    /// For what is about to be stored: nothing is coerced or dropped any more.
-    pub(crate) fn outcome() -> Self {
-        Self {
-            bool_strings: false,
-            unknown_attributes: false,
-            scalar_for_complex: false,
-            scalar_members: false,
-            country_free_text: true,
-            keep_read_only: true,
+    /// Whether an address's `country` may be any text (L-B11).
+    fn country_free_text(self) -> bool {
+        // It was let in as it is, perhaps in other times.
+        matches!(self, Self::Outcome) || self.allow(Switch::BodyCountryFreeText, Switch::BodyCountryFreeText)
+    }
+
+    /// Whether readOnly values stay: this is the server's own document, not a client's.
+    pub(super) fn keeps_read_only(self) -> bool {
+        matches!(self, Self::Outcome)
+    }
+
+    fn allow(self, in_body: Switch, in_patch: Switch) -> bool {
+        match self {
+            Self::Body(leniency) => leniency.allows(in_body),
+            Self::Patch(leniency) => leniency.allows(in_patch),
+            Self::Outcome => false,
         }
     }
 }
@@ -74,13 +83,13 @@ impl Rules {
 /// anything looks at them (S-6.1).
 ///
 /// `None` means unassigned: `null`, an empty list, an empty object (S-3.13).
-pub fn value(attribute: &Attribute, value: Value, rules: Rules) -> Result<Option<Value>, Invalid> {
+pub fn value(attribute: &Attribute, value: Value, rules: Rules<'_>) -> Result<Option<Value>, Invalid> {
     check_value(At::attribute(None, &attribute.name), attribute, value, rules)
 }
 
 /// The same for any place that holds an attribute or a sub-attribute, so that errors name its
 /// whole path. A place without an attribute is an extension's container.
-pub fn value_at(place: &Place<'_>, value: Value, rules: Rules) -> Result<Option<Value>, Invalid> {
+pub fn value_at(place: &Place<'_>, value: Value, rules: Rules<'_>) -> Result<Option<Value>, Invalid> {
     let container = place.extension.map(|e| e.id.as_str());
     match (place.attribute, place.sub, place.extension) {
         (Some(attribute), Some(sub), _) => {
@@ -97,7 +106,7 @@ pub(super) fn container_of(
     urn: &str,
     attributes: &[Attribute],
     value: Value,
-    rules: Rules,
+    rules: Rules<'_>,
 ) -> Result<Option<Value>, Invalid> {
     let fields = match value {
         Value::Null => return Ok(None),
@@ -157,12 +166,12 @@ pub(super) fn check_fields(
     owner: Owner<'_>,
     attributes: &[Attribute],
     fields: Attributes,
-    rules: Rules,
+    rules: Rules<'_>,
 ) -> Result<Attributes, Invalid> {
     let mut given: Vec<Option<Value>> = vec![None; attributes.len()];
     for (name, value) in fields {
         let Some(index) = attributes.iter().position(|a| a.name.eq_ignore_ascii_case(&name)) else {
-            if rules.unknown_attributes || value.is_null() {
+            if value.is_null() || rules.unknown_name() {
                 continue;
             }
             return Err(Invalid::value(format!("no schema here knows {}", owner.at(&shown(&name)))));
@@ -175,7 +184,7 @@ pub(super) fn check_fields(
     let mut checked = Attributes::new();
     for (attribute, value) in attributes.iter().zip(given) {
         let Some(value) = value else { continue };
-        if attribute.mutability == Mutability::ReadOnly && !rules.keep_read_only {
+        if attribute.mutability == Mutability::ReadOnly && !rules.keeps_read_only() {
             continue;
         }
         if let Some(value) = check_value(owner.at(&attribute.name), attribute, value, rules)? {
@@ -189,7 +198,7 @@ pub(super) fn check_value(
     at: At<'_>,
     attribute: &Attribute,
     value: Value,
-    rules: Rules,
+    rules: Rules<'_>,
 ) -> Result<Option<Value>, Invalid> {
     if !attribute.multi_valued || value.is_null() {
         return check_single(at, attribute, value, rules);
@@ -212,13 +221,13 @@ pub(super) fn check_value(
     Ok((!checked.is_empty()).then_some(Value::Array(checked)))
 }
 
-fn check_single(at: At<'_>, attribute: &Attribute, value: Value, rules: Rules) -> Result<Option<Value>, Invalid> {
+fn check_single(at: At<'_>, attribute: &Attribute, value: Value, rules: Rules<'_>) -> Result<Option<Value>, Invalid> {
     let wrong = |expected: &str| Err(Invalid::value(format!("{at} must be {expected}")));
     let value = match (attribute.kind, value) {
         (_, Value::Null) => return Ok(None),
         (AttributeType::String, Value::String(text)) => {
             let is_country = at.parent == Some("addresses") && at.name == "country";
-            if is_country && !rules.country_free_text && !is_country_code(&text) {
+            if is_country && !is_country_code(&text) && !rules.country_free_text() {
                 return wrong("two letters of ISO 3166-1");
             }
             if attribute.closed && !is_canonical(attribute, &text) {
@@ -228,15 +237,10 @@ fn check_single(at: At<'_>, attribute: &Attribute, value: Value, rules: Rules) -
         }
         (AttributeType::String, _) => return wrong("a string"),
         (AttributeType::Boolean, Value::Bool(flag)) => Value::Bool(flag),
-        (AttributeType::Boolean, Value::String(text)) if rules.bool_strings => {
-            if text.eq_ignore_ascii_case("true") {
-                Value::Bool(true)
-            } else if text.eq_ignore_ascii_case("false") {
-                Value::Bool(false)
-            } else {
-                return wrong("true or false");
-            }
-        }
+        (AttributeType::Boolean, Value::String(text)) => match boolean(&text) {
+            Some(flag) if rules.bool_string() => Value::Bool(flag),
+            _ => return wrong("true or false"),
+        },
         (AttributeType::Boolean, _) => return wrong("true or false"),
         (AttributeType::Integer, Value::Number(number)) if !number.is_f64() => Value::Number(number),
         (AttributeType::Integer, _) => return wrong("a whole number without fraction or exponent"),
@@ -259,8 +263,8 @@ fn check_single(at: At<'_>, attribute: &Attribute, value: Value, rules: Rules) -
         (AttributeType::Reference, Value::String(_)) => return wrong("a URI, absolute or relative"),
         (AttributeType::Reference, _) => return wrong("a URI in a string"),
         (AttributeType::Complex, Value::Object(fields)) => return complex(at, attribute, fields, rules),
-        (AttributeType::Complex, Value::String(text)) if rules.scalar_for_complex && !attribute.multi_valued => {
-            if attribute.sub_attribute("value").is_none() {
+        (AttributeType::Complex, Value::String(text)) if !attribute.multi_valued => {
+            if attribute.sub_attribute("value").is_none() || !rules.scalar_for_complex() {
                 return wrong("an object");
             }
             let fields = Attributes::from_iter([("value".to_owned(), Value::String(text))]);
@@ -271,10 +275,18 @@ fn check_single(at: At<'_>, attribute: &Attribute, value: Value, rules: Rules) -
     Ok(Some(value))
 }
 
-fn complex(at: At<'_>, attribute: &Attribute, fields: Attributes, rules: Rules) -> Result<Option<Value>, Invalid> {
+fn complex(at: At<'_>, attribute: &Attribute, fields: Attributes, rules: Rules<'_>) -> Result<Option<Value>, Invalid> {
     let owner = Owner { container: at.container, parent: Some(at.name) };
     let fields = check_fields(owner, &attribute.sub_attributes, fields, rules)?;
     Ok((!fields.is_empty()).then_some(Value::Object(fields)))
+}
+
+/// A boolean that came as a string, in any letter case.
+fn boolean(text: &str) -> Option<bool> {
+    [("true", true), ("false", false)]
+        .into_iter()
+        .find(|(word, _)| text.eq_ignore_ascii_case(word))
+        .map(|(_, flag)| flag)
 }
 
 fn is_country_code(text: &str) -> bool {

@@ -10,15 +10,19 @@ use serde_json::Value;
 
 use super::{AttrPath, Bound, CompareOp, Filter, Literal, Operand, Target};
 use crate::path::{is_secret, quoted};
-use crate::{Attribute, AttributeType, Invalid, Leniency, Place, ResourceType, compare};
+use crate::{Attribute, AttributeType, Invalid, Leniency, Place, ResourceType, Switch, compare};
 
 impl Filter {
     /// Binds to one resource type. An attribute that it does not have is `invalidFilter` (S-10.12),
     /// unless L-F11 says that it merely has no value.
     pub fn bind(&self, resource_type: &ResourceType, leniency: &Leniency) -> Result<Bound, Invalid> {
         let mut binder = Binder::new(leniency);
-        binder.forgive_unknown = leniency.filter.unknown_attr_false;
-        binder.filter(self, &Scope::Resource(resource_type))
+        binder.forgive_unknown = leniency.is_on(Switch::FilterUnknownAttrFalse);
+        let bound = binder.filter(self, &Scope::Resource(resource_type))?;
+        if !binder.unknown.is_empty() {
+            leniency.noted.note(Switch::FilterUnknownAttrFalse);
+        }
+        Ok(bound)
     }
 
     /// Binds for a query over several types: an attribute that this one does not have has no value
@@ -44,7 +48,7 @@ impl Filter {
             });
         }
         match unknown_to_all.unwrap_or_default().first() {
-            Some(path) if !leniency.filter.unknown_attr_false => {
+            Some(path) if !leniency.allows(Switch::FilterUnknownAttrFalse) => {
                 Err(Invalid::filter(format!("no resource type has an attribute {}", quoted(path))))
             }
             _ => Ok(bound),
@@ -63,7 +67,7 @@ impl Filter {
     /// Binds the filter inside `attribute[…]`, for a patch path (S-16.12, L-P7).
     pub(crate) fn bind_element(&self, attribute: &Attribute, leniency: &Leniency) -> Result<Bound, Invalid> {
         let mut binder = Binder::new(leniency);
-        binder.bool_strings = leniency.patch.bool_in_filter;
+        binder.bool_strings = Switch::PatchBoolInFilter;
         binder.filter(self, &Scope::Element(attribute))
     }
 }
@@ -75,9 +79,10 @@ enum Scope<'a> {
     Element(&'a Attribute),
 }
 
-struct Binder {
-    bool_strings: bool,
-    implied_value: bool,
+struct Binder<'a> {
+    leniency: &'a Leniency,
+    /// The switch for strings that are compared with booleans.
+    bool_strings: Switch,
     forgive_unknown: bool,
     /// The paths that were forgiven.
     unknown: BTreeSet<String>,
@@ -89,14 +94,9 @@ struct Found<'a> {
     place: Place<'a>,
 }
 
-impl Binder {
-    fn new(leniency: &Leniency) -> Self {
-        Self {
-            bool_strings: leniency.filter.bool_string,
-            implied_value: leniency.filter.implied_value,
-            forgive_unknown: false,
-            unknown: BTreeSet::new(),
-        }
+impl<'l> Binder<'l> {
+    fn new(leniency: &'l Leniency) -> Self {
+        Self { leniency, bool_strings: Switch::FilterBoolString, forgive_unknown: false, unknown: BTreeSet::new() }
     }
 
     fn filter(&mut self, filter: &Filter, scope: &Scope<'_>) -> Result<Bound, Invalid> {
@@ -156,8 +156,9 @@ impl Binder {
         };
         let mut target = found.target;
         if target.kind == AttributeType::Complex {
-            let value = self.implied_value.then(|| target.implied_value(&found.place)).flatten();
+            let value = target.implied_value(&found.place);
             target = value
+                .filter(|_| self.leniency.allows(Switch::FilterImpliedValue))
                 .ok_or_else(|| Invalid::filter(format!("{} needs a sub-attribute to be compared", quoted(path))))?;
         }
         if !is_allowed(op, target.kind) {
@@ -179,12 +180,16 @@ impl Binder {
             Literal::Null => return None,
             Literal::Boolean(value) => Value::Bool(*value),
             Literal::Number(number) => Value::Number(number.clone()),
-            Literal::String(text) if target.kind == AttributeType::Boolean && self.bool_strings => {
-                match text.to_ascii_lowercase().as_str() {
-                    "true" => Value::Bool(true),
-                    "false" => Value::Bool(false),
+            Literal::String(text) if target.kind == AttributeType::Boolean => {
+                let flag = match text.to_ascii_lowercase().as_str() {
+                    "true" => true,
+                    "false" => false,
                     _ => return None,
+                };
+                if !self.leniency.allows(self.bool_strings) {
+                    return None;
                 }
+                Value::Bool(flag)
             }
             Literal::String(text) => Value::String(text.clone()),
         };

@@ -11,7 +11,7 @@
 use serde_json::Number;
 
 use super::{AttrPath, CompareOp, FILTER_BYTES_MAX, FILTER_DEPTH_MAX, FILTER_TERMS_MAX, Filter, Literal};
-use crate::{Invalid, Leniency, instant};
+use crate::{Invalid, Leniency, Switch, instant};
 
 const OPERATORS: &str = "an operator (eq, ne, co, sw, ew, gt, ge, lt, le or pr)";
 const LITERAL: &str = "a string in double quotes, a number, true, false or null";
@@ -138,7 +138,7 @@ impl<'a> Parser<'a> {
         if self.peek() != Some('.') {
             return Ok(Filter::Element(path, Box::new(inner)));
         }
-        if !self.leniency.filter.bracket_then_sub {
+        if !self.leniency.allows(Switch::FilterBracketThenSub) {
             return Err(self.expected("nothing behind the brackets"));
         }
         self.at += 1;
@@ -166,7 +166,9 @@ impl<'a> Parser<'a> {
             self.at = start;
             return Err(self.expected(OPERATORS));
         };
-        self.skip_blanks();
+        if !self.skip_blanks() {
+            self.leniency.noted.note(Switch::FilterSpacing);
+        }
         Ok(Filter::Compare(path, op, self.literal()?))
     }
 
@@ -192,7 +194,7 @@ impl<'a> Parser<'a> {
         let start = self.at;
         let literal = match self.peek() {
             Some('"') => self.quoted(),
-            Some('\'') if self.leniency.filter.bare_words => self.single_quoted(),
+            Some('\'') if self.leniency.allows(Switch::FilterBareWords) => self.single_quoted(),
             Some(_) => {
                 let word = self.take_while(|c| !c.is_ascii_whitespace() && !matches!(c, ')' | ']' | '"'));
                 self.word(word)
@@ -216,8 +218,8 @@ impl<'a> Parser<'a> {
         if let Ok(number) = serde_json::from_str::<Number>(word) {
             return Some(Literal::Number(number));
         }
-        let date = self.leniency.filter.unquoted_date && instant::parse(word).is_some();
-        (date || self.leniency.filter.bare_words).then(|| Literal::String(word.to_owned()))
+        let date = instant::parse(word).is_some() && self.leniency.allows(Switch::FilterUnquotedDate);
+        (date || self.leniency.allows(Switch::FilterBareWords)).then(|| Literal::String(word.to_owned()))
     }
 
     /// A JSON string. The quotes are found here, the escapes are left to the JSON reader.
@@ -250,8 +252,13 @@ impl<'a> Parser<'a> {
         self.text[self.at..].chars().next()
     }
 
-    fn skip_blanks(&mut self) {
-        self.take_while(|c| c.is_ascii_whitespace());
+    /// Goes over blanks, and answers whether there were any. The grammar has one where it has one.
+    fn skip_blanks(&mut self) -> bool {
+        let blanks = self.take_while(|c| c.is_ascii_whitespace()).len();
+        if blanks > 1 {
+            self.leniency.noted.note(Switch::FilterSpacing);
+        }
+        blanks > 0
     }
 
     fn take_while(&mut self, wanted: impl Fn(char) -> bool) -> &'a str {

@@ -16,7 +16,7 @@ use crate::resource::schema_urns;
 use crate::secret::is_password;
 use crate::{
     Attribute, AttributeType, Attributes, Draft, Invalid, Leniency, Mutability, NewPassword, Place, Resource,
-    ResourceType, Schema, ScimType,
+    ResourceType, Schema, ScimType, Switch,
 };
 
 /// Applies operations to a draft, in order, and answers the changed draft.
@@ -89,10 +89,11 @@ impl<'a> Patch<'a> {
             }
         }
         if is_read_only(&place) && path.filter.is_none() {
-            return match self.leniency.patch.ignore_readonly || self.says_what_is(&place, value) {
-                true => Ok(()),
-                false => Err(read_only(&place)),
+            let switch = match self.says_what_is(&place, value) {
+                true => Switch::PatchEqualReadonly,
+                false => Switch::PatchIgnoreReadonly,
             };
+            return if self.leniency.allows(switch) { Ok(()) } else { Err(read_only(&place)) };
         }
         self.at(op, &path, Some(value))
     }
@@ -172,7 +173,7 @@ impl<'a> Patch<'a> {
             Op::Remove => value.filter(|value| !value.is_null()),
             Op::Add | Op::Replace => Some(value.ok_or_else(|| no_value(op))?),
         };
-        if op == Op::Remove && value.is_some() && !self.leniency.patch.remove_with_value {
+        if op == Op::Remove && value.is_some() && !self.leniency.allows(Switch::PatchRemoveWithValue) {
             return Err(Invalid::syntax("a `remove` takes no `value`; select elements by a filter"));
         }
         let whole = Place { sub: None, ..place };
@@ -318,7 +319,7 @@ impl<'a> Patch<'a> {
         let present = schema_urns(resource_type, &self.draft.attributes).into_iter();
         let leaving: Vec<&str> = match (op, filter, value.filter(|value| op != Op::Remove || !value.is_null())) {
             (Op::Remove, None, None) => present.collect(),
-            (Op::Remove, None, Some(value)) if self.leniency.patch.remove_with_value => {
+            (Op::Remove, None, Some(value)) if self.leniency.allows(Switch::PatchRemoveWithValue) => {
                 let urns = self.check_urns(value)?;
                 present.filter(|urn| urns.iter().any(|listed| listed.eq_ignore_ascii_case(urn))).collect()
             }
@@ -355,7 +356,7 @@ impl<'a> Patch<'a> {
             let Value::String(urn) = urn else {
                 return Err(Invalid::value("`schemas` must be a list of URNs"));
             };
-            if self.resource_type.schema_of(&urn).is_none() && !self.leniency.body.unknown_schema_urns {
+            if self.resource_type.schema_of(&urn).is_none() && !self.leniency.allows(Switch::BodyUnknownSchemaUrns) {
                 let name = &self.resource_type.name;
                 return Err(Invalid::value(format!("`schemas` names a schema that {name} does not have")));
             }
@@ -397,12 +398,11 @@ pub(super) fn member_path<'a>(
     key: &str,
     leniency: &Leniency,
 ) -> Result<Option<(PatchPath, Place<'a>)>, Invalid> {
-    let switches = &leniency.patch;
     let allowed = match key {
         key if is_name(key) || (container.is_none() && resource_type.extension(key).is_some()) => true,
-        key if key.contains('[') => switches.valuepath_keys,
-        key if key.contains(':') => switches.urn_keys && container.is_none(),
-        key if key.contains('.') => switches.dotted_keys,
+        key if key.contains('[') => leniency.allows(Switch::PatchValuepathKeys),
+        key if key.contains(':') => container.is_none() && leniency.allows(Switch::PatchUrnKeys),
+        key if key.contains('.') => leniency.allows(Switch::PatchDottedKeys),
         _ => true,
     };
     let lost = || Invalid::path(format!("{} is not an attribute of {}", quoted(&key), resource_type.name));
@@ -415,8 +415,9 @@ pub(super) fn member_path<'a>(
     };
     let mut path = match PatchPath::parse(&text, leniency) {
         Ok(path) => path,
-        Err(error) if error.scim_type == ScimType::InvalidPath && leniency.body.unknown_attributes => return Ok(None),
-        Err(error) if error.scim_type == ScimType::InvalidPath => return Err(lost()),
+        Err(error) if error.scim_type == ScimType::InvalidPath => {
+            return if leniency.allows(Switch::BodyUnknownAttributes) { Ok(None) } else { Err(lost()) };
+        }
         Err(error) => return Err(error),
     };
     let sub = path.attribute.sub.clone().or(path.sub.clone());
@@ -435,9 +436,12 @@ pub(super) fn member_path<'a>(
             }
             Ok(Some((path, place)))
         }
-        None if sub.is_some() && parent.place(resource_type).is_some() && switches.unknown_subattrs => Ok(None),
-        None if leniency.body.unknown_attributes => Ok(None),
-        None => Err(lost()),
+        None => {
+            let of_known = sub.is_some() && parent.place(resource_type).is_some();
+            let dropped = (of_known && leniency.allows(Switch::PatchUnknownSubattrs))
+                || leniency.allows(Switch::BodyUnknownAttributes);
+            if dropped { Ok(None) } else { Err(lost()) }
+        }
     }
 }
 

@@ -3,13 +3,13 @@
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::value::{as_list, is_nothing};
+use super::value::{as_list, is_nothing, note_single};
 use super::{Op, no_value};
 use crate::check::{self, Rules};
 use crate::filter::{AttrPath, CompareOp, Filter, Literal};
 use crate::path::{PatchPath, quoted};
 use crate::resource::parse_id;
-use crate::{Attribute, Invalid, Leniency, MembershipEdit, ResourceType};
+use crate::{Attribute, Invalid, Leniency, MembershipEdit, ResourceType, Switch};
 
 /// What an operation at `members` does to the membership, if anything.
 ///
@@ -49,6 +49,7 @@ fn write(
     if let Some(filter) = filter {
         return write_selected(op, filter, value, leniency);
     }
+    note_single(value, leniency);
     let members = match is_nothing(value) {
         true => Vec::new(),
         false => check::members(Value::Array(as_list(value)), Rules::patch(leniency))?,
@@ -70,7 +71,7 @@ fn write_selected(
     leniency: &Leniency,
 ) -> Result<Option<MembershipEdit>, Invalid> {
     let immutable = || Invalid::mutability("`members` cannot be rewritten in place; members come and go whole");
-    let (Op::Add, Some(ids), true) = (op, named_ids(filter), leniency.patch.create_on_no_match) else {
+    let (Op::Add, Some(ids)) = (op, named_ids(filter)) else {
         return Err(immutable());
     };
     let mut member = match value {
@@ -84,6 +85,9 @@ fn write_selected(
         ([id], Some(given)) if id == given => id.clone(),
         _ => return Err(immutable()),
     };
+    if !leniency.allows(Switch::PatchCreateOnNoMatch) {
+        return Err(immutable());
+    }
     member.insert(given.unwrap_or_else(|| "value".into()), id.into());
     let members = check::members(Value::Array(vec![Value::Object(member)]), Rules::patch(leniency))?;
     Ok(Some(MembershipEdit::Add(members)))
@@ -95,7 +99,7 @@ fn remove(
     leniency: &Leniency,
 ) -> Result<Option<MembershipEdit>, Invalid> {
     let listed = match value {
-        Some(_) if !leniency.patch.remove_with_value => {
+        Some(_) if !leniency.allows(Switch::PatchRemoveWithValue) => {
             return Err(Invalid::syntax("a `remove` takes no `value`; select members by a filter"));
         }
         Some(value) => Some(listed_ids(value)?),
@@ -104,8 +108,15 @@ fn remove(
     Ok(match (filter, listed) {
         (None, None) => Some(MembershipEdit::Clear),
         (None, Some(listed)) => removal(listed),
+        // Where nobody selected is an error, it is the store that knows (L-P19).
+        (Some(filter), None) if !leniency.is_on(Switch::PatchRemoveNoMatchOk) => {
+            Some(MembershipEdit::RemoveWhere(filter.clone()))
+        }
         (Some(filter), None) => match named_ids(filter) {
-            Some(ids) => removal(ids),
+            Some(ids) => removal(ids).or_else(|| {
+                leniency.noted.note(Switch::PatchRemoveNoMatchOk);
+                None
+            }),
             None => Some(MembershipEdit::RemoveWhere(filter.clone())),
         },
         (Some(filter), Some(listed)) => match named_ids(filter) {

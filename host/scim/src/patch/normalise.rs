@@ -12,22 +12,31 @@ use crate::{Leniency, Place, ResourceType, Schema};
 /// names, and so does one at an extension's URN. What is never returned, such as a password, is
 /// left out, and so are readOnly members that [`super::apply`] would not look at.
 pub fn normalised(operations: &[Operation], resource_type: &ResourceType) -> Value {
-    let mut shown = Vec::new();
+    let (mut shown, leniency) = (Vec::new(), Leniency::default());
     for operation in operations {
         match (&operation.path, &operation.value) {
-            (Some(path), value) => at(operation.op, path, value.as_ref(), resource_type, &mut shown),
-            (None, Some(Value::Object(fields))) => members(operation.op, None, fields, resource_type, &mut shown),
+            (Some(path), value) => at(operation.op, path, value.as_ref(), resource_type, &leniency, &mut shown),
+            (None, Some(Value::Object(fields))) => {
+                members(operation.op, None, fields, resource_type, &leniency, &mut shown);
+            }
             (None, _) => {}
         }
     }
     Value::Array(shown)
 }
 
-fn at(op: Op, path: &PatchPath, value: Option<&Value>, resource_type: &ResourceType, shown: &mut Vec<Value>) {
+fn at(
+    op: Op,
+    path: &PatchPath,
+    value: Option<&Value>,
+    resource_type: &ResourceType,
+    leniency: &Leniency,
+    shown: &mut Vec<Value>,
+) {
     let place = path.attribute.place(resource_type);
     if let (Some(Place { extension: Some(schema), attribute: None, .. }), Some(Value::Object(fields))) = (place, value)
     {
-        members(op, Some(schema), fields, resource_type, shown);
+        members(op, Some(schema), fields, resource_type, leniency, shown);
         return;
     }
     if let Some(place) = place {
@@ -50,15 +59,16 @@ fn members(
     container: Option<&Schema>,
     fields: &Map<String, Value>,
     resource_type: &ResourceType,
+    leniency: &Leniency,
     shown: &mut Vec<Value>,
 ) {
     for (key, value) in fields {
-        let Ok(Some((path, place))) = member_path(resource_type, container, key, &Leniency::default()) else {
+        let Ok(Some((path, place))) = member_path(resource_type, container, key, leniency) else {
             continue;
         };
         let envelope = place.extension.is_none() && place.attribute.is_some_and(|a| a.name == "schemas");
         if !envelope && !is_read_only(&place) {
-            at(op, &path, Some(value), resource_type, shown);
+            at(op, &path, Some(value), resource_type, leniency, shown);
         }
     }
 }

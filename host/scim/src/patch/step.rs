@@ -11,7 +11,7 @@ use super::value::{Parts, as_list, is_nothing, read_elements, read_parts, read_w
 use super::{Op, PATCH_ELEMENTS_MAX};
 use crate::compare::same_value;
 use crate::filter::{Bound, CompareOp, Filter, Literal};
-use crate::{Attribute, AttributeType, Invalid, Leniency, Mutability, Place, ScimType};
+use crate::{Attribute, AttributeType, Invalid, Leniency, Mutability, Place, ScimType, Switch};
 
 /// One operation at one attribute.
 pub(super) struct Step<'a> {
@@ -79,7 +79,7 @@ impl Step<'_> {
             Some(value) if self.op == Op::Remove => {
                 Ok(old.filter(|old| !Listed::new(value).names(self.attribute, old)))
             }
-            Some(value) if !is_nothing(value) => {
+            Some(value) if !self.clears(self.attribute, value) => {
                 let parts = read_parts(&self.place, self.attribute, value, self.leniency)?;
                 let mut merged = old.unwrap_or(Value::Null);
                 merge(&mut merged, &parts);
@@ -208,10 +208,9 @@ impl Step<'_> {
     fn create(&self, elements: &mut Vec<Value>, value: &Value) -> Result<Option<Vec<usize>>, Invalid> {
         let no_target = || Invalid::no_target(format!("no element of `{}` is selected", self.attribute.name));
         let room = self.attribute.multi_valued || elements.is_empty();
-        if !self.leniency.patch.create_on_no_match || !room {
-            return Err(no_target());
-        }
-        let described = self.filter.and_then(|filter| self.described(filter)).ok_or_else(no_target)?;
+        let described = self.filter.filter(|_| room).and_then(|filter| self.described(filter));
+        let described =
+            described.filter(|_| self.leniency.allows(Switch::PatchCreateOnNoMatch)).ok_or_else(no_target)?;
         if is_nothing(value) {
             return Ok(Some(Vec::new()));
         }
@@ -229,7 +228,7 @@ impl Step<'_> {
                 }
                 Value::Object(fields)
             }
-            (None, AttributeType::Complex, Value::String(_)) if self.leniency.patch.scalar_for_complex => {
+            (None, AttributeType::Complex, Value::String(_)) if self.leniency.allows(Switch::PatchScalarForComplex) => {
                 let mut fields = described;
                 fields.insert("value".to_owned(), value.clone());
                 Value::Object(fields)
@@ -271,7 +270,8 @@ impl Step<'_> {
     /// Takes away elements, or one part of each (S-16.42 to S-16.48). Answers as [`Self::write`].
     fn remove(&self, elements: &mut Vec<Value>) -> Result<Option<Vec<usize>>, Invalid> {
         let mut selected = self.select(elements);
-        if selected.is_empty() && self.selected.is_some() && !self.leniency.patch.remove_no_match_ok {
+        let nothing = selected.is_empty() && self.selected.is_some();
+        if nothing && !self.leniency.allows(Switch::PatchRemoveNoMatchOk) {
             return Err(Invalid::no_target(format!("no element of `{}` is selected", self.attribute.name)));
         }
         let listed = self.value.map(Listed::new);
@@ -308,7 +308,7 @@ impl Step<'_> {
     /// Whether this value unassigns: by null or an empty list, or by `""` where L-P20 is on.
     fn clears(&self, definition: &Attribute, value: &Value) -> bool {
         let empty = value.as_str() == Some("") && self.op == Op::Replace && !definition.required;
-        is_nothing(value) || (self.leniency.patch.empty_string_clears && empty)
+        is_nothing(value) || (empty && self.leniency.allows(Switch::PatchEmptyStringClears))
     }
 
     fn guards_parts(&self) -> bool {

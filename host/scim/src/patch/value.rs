@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use crate::check::{self, Rules};
-use crate::{Attribute, AttributeType, Invalid, Leniency, Place};
+use crate::{Attribute, AttributeType, Invalid, Leniency, Place, Switch};
 
 /// What an object does to a complex value: parts that are set, and parts that are unassigned by
 /// `null` or an empty list (L-P14).
@@ -31,6 +31,7 @@ pub(super) fn read_whole(
 ) -> Result<Option<Value>, Invalid> {
     let value = match definition.multi_valued {
         true => {
+            note_single(value, leniency);
             Value::Array(as_list(value).into_iter().map(|element| unscalar(definition, element, leniency)).collect())
         }
         false => unwrapped(definition, value, leniency),
@@ -84,6 +85,13 @@ pub(super) fn read_parts(
     }
 }
 
+/// Notes a single value that stands for a list of one (L-P17).
+pub(super) fn note_single(value: &Value, leniency: &Leniency) {
+    if !matches!(value, Value::Array(_) | Value::Null) {
+        leniency.noted.note(Switch::PatchSingleObject);
+    }
+}
+
 /// The value as a list.
 pub(super) fn as_list(value: &Value) -> Vec<Value> {
     match value {
@@ -97,7 +105,7 @@ pub(super) fn as_list(value: &Value) -> Vec<Value> {
 fn unscalar(definition: &Attribute, element: Value, leniency: &Leniency) -> Value {
     let has_value = definition.kind == AttributeType::Complex && definition.sub_attribute("value").is_some();
     match element {
-        Value::String(_) if has_value && leniency.patch.scalar_for_complex => {
+        Value::String(_) if has_value && leniency.allows(Switch::PatchScalarForComplex) => {
             Value::Object(Map::from_iter([("value".to_owned(), element)]))
         }
         element => element,
@@ -106,15 +114,14 @@ fn unscalar(definition: &Attribute, element: Value, leniency: &Leniency) -> Valu
 
 /// `[{"value": "Babs"}]` for a simple single attribute is `"Babs"` (L-P10).
 fn unwrapped(definition: &Attribute, value: &Value, leniency: &Leniency) -> Value {
-    if !leniency.patch.wrapped_scalar || definition.kind == AttributeType::Complex {
-        return value.clone();
-    }
     let inner = match value {
         Value::Array(elements) if elements.len() == 1 => &elements[0],
         value => value,
     };
-    match inner {
-        Value::Object(fields) if fields.len() == 1 => fields.get("value").unwrap_or(inner).clone(),
-        inner => inner.clone(),
-    }
+    let inner = match inner {
+        Value::Object(fields) if fields.len() == 1 => fields.get("value").unwrap_or(inner),
+        inner => inner,
+    };
+    let wrapped = !std::ptr::eq(inner, value) && definition.kind != AttributeType::Complex;
+    if wrapped && leniency.allows(Switch::PatchWrappedScalar) { inner.clone() } else { value.clone() }
 }

@@ -96,6 +96,7 @@ fn cx() -> RequestContext {
         now: jiff::Timestamp::UNIX_EPOCH,
         overhead_bypass: false,
         capacity: crate::context::Capacity::Client,
+        deviations: provost_scim::Deviations::default(),
     }
 }
 
