@@ -5,10 +5,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::to_bytes;
+use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Path, RawQuery, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
+use futures::StreamExt as _;
 use provost_scim::version::EntityTags;
 use provost_scim::{Deviations, Invalid, Leniency, Projection, ResourceType, message, resource};
 use serde_json::Value;
@@ -22,6 +23,9 @@ use crate::store::Store;
 
 /// How long a client may take to send a body.
 const BODY_SECONDS_MAX: u64 = 30;
+
+/// How much of a body that is too large is read after all, and dropped, in bytes.
+const BODY_BYTES_DROPPED_MAX: usize = 16 * 1024 * 1024;
 
 /// Names one request; put there by the outermost layer.
 #[derive(Debug, Clone)]
@@ -179,23 +183,31 @@ impl FromRequest<Api> for ScimBody {
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, HttpError> {
         media_type(request.headers())?;
-        let bytes_max = api.body_bytes_max;
-        let too_large = HttpError::BodyTooLarge { bytes_max };
-        let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
-        if declared.is_some_and(|bytes: usize| bytes > bytes_max) {
-            return Err(too_large);
-        }
-        let read = to_bytes(request.into_body(), bytes_max);
-        let read = tokio::time::timeout(Duration::from_secs(BODY_SECONDS_MAX), read).await;
-        let bytes = read.map_err(|_| HttpError::BodyTooSlow)?.map_err(|error| {
-            // axum wraps the bound's error; anything else means that the client went away.
-            match std::error::Error::source(&error).is_some_and(|e| e.to_string().contains("length limit")) {
-                true => too_large,
-                false => HttpError::Invalid(Invalid::syntax("the request body ended early")),
-            }
-        })?;
+        let body = whole(request.into_body(), api.body_bytes_max);
+        let read = tokio::time::timeout(Duration::from_secs(BODY_SECONDS_MAX), body).await;
+        let bytes = read.map_err(|_| HttpError::BodyTooSlow)??;
         Ok(Self(message::parse(&bytes)?))
     }
+}
+
+/// The body, if it is no larger than it may be. Of one that is, some more is read and dropped: a
+/// client that is still sending would hear of a broken connection rather than of the limit.
+async fn whole(body: Body, bytes_max: usize) -> Result<Vec<u8>, HttpError> {
+    let mut chunks = body.into_data_stream();
+    let (mut bytes, mut dropped) = (Vec::new(), 0);
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| HttpError::Invalid(Invalid::syntax("the request body ended early")))?;
+        if dropped == 0 && bytes.len() + chunk.len() <= bytes_max {
+            bytes.extend_from_slice(&chunk);
+            continue;
+        }
+        bytes = Vec::new();
+        dropped += chunk.len();
+        if dropped > BODY_BYTES_DROPPED_MAX {
+            break;
+        }
+    }
+    if dropped == 0 { Ok(bytes) } else { Err(HttpError::BodyTooLarge { bytes_max }) }
 }
 
 /// `application/scim+json` or `application/json`, parameters ignored; none counts as SCIM (checklist S-2.2).
