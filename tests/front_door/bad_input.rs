@@ -102,6 +102,7 @@ async fn a_missing_user_name_and_display_name_are_400() {
     assert!(server.post("/Groups", group).await.scim_error(400, Some("invalidValue")).contains("displayName"));
 }
 
+/// S-6.3, S-15.12, S-20.8; golden test 2.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_name_in_other_case_is_taken() {
     let server = TestServer::plain().await;

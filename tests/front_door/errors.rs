@@ -27,6 +27,13 @@ async fn golden_30_every_error_is_a_scim_error() {
             400,
             Some("invalidValue"),
         ),
+        // S-15.9.
+        (
+            "a replacement without a name",
+            body("PUT", &path, json!({ "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"] })),
+            400,
+            Some("invalidValue"),
+        ),
         ("bad filter", server.request("GET", "/Users?filter=userName"), 400, Some("invalidFilter")),
         (
             "bad path",

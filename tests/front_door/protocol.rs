@@ -36,6 +36,7 @@ async fn s_2_7_created_carries_location_etag_and_the_whole_resource() {
     assert_eq!(server.get(&format!("/Users/{}", created.id())).await.expect(200).body, created.body);
 }
 
+/// S-15.1, S-15.2, S-15.3, S-15.5, S-15.10, S-15.11; S-1.5: a PUT makes nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn s_15_put_replaces_and_keeps_what_the_rules_keep() {
     let server = TestServer::plain().await;
@@ -60,6 +61,7 @@ async fn s_15_put_replaces_and_keeps_what_the_rules_keep() {
     server.put("/Users/00000000-0000-7000-8000-000000000000", user("x")).await.scim_error(404, None);
 }
 
+/// S-16.9, S-15.13.
 #[tokio::test(flavor = "multi_thread")]
 async fn s_16_9_a_change_that_changes_nothing_makes_no_version_and_no_journal_row() {
     let server = TestServer::plain().await;

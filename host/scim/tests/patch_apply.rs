@@ -958,6 +958,12 @@ fn an_empty_string_unassigns_only_if_switched_on() {
 
     assert_eq!(of_user(json!({ "title": "t" }), replace.clone(), &lenient), Ok(json!({})));
     assert_eq!(of_user(json!({ "title": "t" }), replace, &Leniency::default()), Ok(json!({ "title": "" })));
+    let nobody = json!([{ "op": "replace", "path": "emails[type eq \"work\"].value", "value": "" }]);
+    assert_eq!(
+        of_user(json!({ "title": "t" }), nobody, &lenient),
+        Ok(json!({ "title": "t" })),
+        "nothing makes nothing"
+    );
     let user_name = json!([{ "op": "replace", "path": "userName", "value": "" }]);
     assert_eq!(of_user(json!({ "userName": "a" }), user_name, &lenient), Ok(json!({ "userName": "" })));
 }

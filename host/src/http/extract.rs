@@ -5,10 +5,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Bytes, to_bytes};
+use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Path, RawQuery, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
+use futures::StreamExt as _;
 use provost_scim::version::EntityTags;
 use provost_scim::{Deviations, Invalid, Leniency, Projection, ResourceType, Search, message, resource};
 use serde_json::Value;
@@ -26,6 +27,8 @@ const BODY_SECONDS_MAX: u64 = 30;
 /// The header, and in any letter case the query parameter, by which a client does without the
 /// names of members.
 const GROUP_OVERHEAD_BYPASS: &str = "group-overhead-bypass";
+/// How much of a body that is too large is read after all, and dropped, in bytes.
+const BODY_BYTES_DROPPED_MAX: usize = 16 * 1024 * 1024;
 
 /// Names one request; put there by the outermost layer.
 #[derive(Debug, Clone)]
@@ -226,26 +229,35 @@ impl FromRequest<Api> for ScimBody {
     }
 }
 
-/// Reads a JSON body of bounded size.
+/// Reads a JSON body of bounded size. Of one that is larger, some more is read and dropped: a
+/// client that is still sending would hear of a broken connection rather than of the limit.
 pub(super) async fn read_body(
     request: Request,
     bytes_max: usize,
     too_large: impl Fn() -> HttpError,
-) -> Result<Bytes, HttpError> {
+) -> Result<Vec<u8>, HttpError> {
     media_type(request.headers())?;
-    let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
-    if declared.is_some_and(|bytes: usize| bytes > bytes_max) {
-        return Err(too_large());
-    }
-    let read = to_bytes(request.into_body(), bytes_max);
-    let read = tokio::time::timeout(Duration::from_secs(BODY_SECONDS_MAX), read).await;
-    read.map_err(|_| HttpError::BodyTooSlow)?.map_err(|error| {
-        // axum wraps the bound's error; anything else means that the client went away.
-        match std::error::Error::source(&error).is_some_and(|e| e.to_string().contains("length limit")) {
-            true => too_large(),
-            false => HttpError::Invalid(Invalid::syntax("the request body ended early")),
+    let read = tokio::time::timeout(Duration::from_secs(BODY_SECONDS_MAX), whole(request.into_body(), bytes_max));
+    read.await.map_err(|_| HttpError::BodyTooSlow)??.ok_or_else(too_large)
+}
+
+/// The body, unless it is too large.
+async fn whole(body: Body, bytes_max: usize) -> Result<Option<Vec<u8>>, HttpError> {
+    let mut chunks = body.into_data_stream();
+    let (mut bytes, mut dropped) = (Vec::new(), 0);
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| HttpError::Invalid(Invalid::syntax("the request body ended early")))?;
+        if dropped == 0 && bytes.len() + chunk.len() <= bytes_max {
+            bytes.extend_from_slice(&chunk);
+            continue;
         }
-    })
+        bytes = Vec::new();
+        dropped += chunk.len();
+        if dropped > BODY_BYTES_DROPPED_MAX {
+            break;
+        }
+    }
+    Ok((dropped == 0).then_some(bytes))
 }
 
 /// `application/scim+json` or `application/json`, parameters ignored; none counts as SCIM (checklist S-2.2).

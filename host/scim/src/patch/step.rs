@@ -211,7 +211,7 @@ impl Step<'_> {
         let described = self.filter.filter(|_| room).and_then(|filter| self.described(filter));
         let described =
             described.filter(|_| self.leniency.allows(Switch::PatchCreateOnNoMatch)).ok_or_else(no_target)?;
-        if is_nothing(value) {
+        if self.clears(self.place.sub.unwrap_or(self.attribute), value) {
             return Ok(Some(Vec::new()));
         }
         let element = match (self.place.sub, self.attribute.kind, value) {
