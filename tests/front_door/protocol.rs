@@ -297,7 +297,7 @@ async fn s_1_10_discovery_is_readable_by_anybody_and_cannot_be_filtered() {
 
     let config = get("/ServiceProviderConfig").await.expect(200).body;
     for (feature, supported) in
-        [("patch", true), ("filter", true), ("sort", true), ("etag", true), ("bulk", true), ("changePassword", false)]
+        [("patch", true), ("filter", true), ("sort", true), ("etag", true), ("bulk", true), ("changePassword", true)]
     {
         assert_eq!(config[feature]["supported"], json!(supported), "{feature}");
     }
