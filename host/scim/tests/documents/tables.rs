@@ -264,7 +264,7 @@ fn the_schema_of_schemas_is_table_4_6() {
     }
 }
 
-/// S-5.1 to S-5.8 stand on these; they are in no published schema.
+/// Checklist section 5. They are in no published schema.
 #[test]
 fn the_common_attributes_are_table_5() {
     let kinds = standard::common_attributes().iter().map(|attribute| {
