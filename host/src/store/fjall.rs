@@ -162,6 +162,7 @@ impl Database for Keyspaces {
 #[cfg(test)]
 mod tests {
     use super::super::conformance::{Open, conformance};
+    use super::super::engine::{Batch, BatchError, EngineError};
     use super::super::{directory, embedded};
     use super::*;
 
@@ -183,5 +184,30 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let engine = open(Directory::lock(dir.path()).unwrap(), CACHE_BYTES).unwrap();
         embedded::tests::after_a_failed_flush_nothing_is_acknowledged(engine).await;
+    }
+
+    #[tokio::test]
+    async fn when_tables_cannot_be_written_the_engine_stops_and_holds_nobody_up_for_ever() {
+        const BATCH_BYTES: usize = 1024 * 1024;
+        // All that may wait in memory, and once as much again.
+        let batches = 2 * (SEALED_MEMTABLES_MAX + 1) * (MEMTABLE_BYTES_MAX as usize / BATCH_BYTES);
+        let dir = tempfile::tempdir().unwrap();
+        let engine = OPEN(dir.path());
+        // The journal lies elsewhere, and goes on.
+        std::fs::remove_dir_all(dir.path().join("fjall/keyspaces")).unwrap();
+
+        let mut failed = None;
+        for n in 0..batches {
+            let mut batch = Batch::default();
+            batch.put(Space::Resources, n.to_be_bytes().to_vec(), vec![7; BATCH_BYTES]);
+            if let Err(error) = engine.commit(batch).await {
+                failed = Some(error);
+                break;
+            }
+        }
+
+        assert!(matches!(failed, Some(BatchError::Failed(EngineError::Stopped { .. }))), "{failed:?}");
+        assert!(engine.has_stopped());
+        engine.close().await;
     }
 }
