@@ -128,6 +128,7 @@ fn one_of(cx: &RequestContext, enough: &[Scope]) -> Result<(), Forbidden> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::context::{Actor, Realm};
 
     #[test]
     fn two_tokens_differ_and_only_their_hashes_are_compared() {
@@ -142,12 +143,10 @@ mod tests {
     #[test]
     fn an_owners_rights_reach_the_owned_resource_and_nothing_else() {
         let (own, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        let cx = |scopes: &[Scope], capacity| RequestContext {
-            request_id: "r".into(),
-            realm: crate::context::Realm::DEFAULT,
-            actor: std::sync::Arc::new(crate::context::Actor { scopes: scopes.to_vec(), ..Default::default() }),
-            now: jiff::Timestamp::UNIX_EPOCH,
-            capacity,
+        let cx = |scopes: &[Scope], capacity| {
+            let actor = Actor { scopes: scopes.to_vec(), ..Actor::default() };
+            let cx = RequestContext::new("r", Realm::DEFAULT, actor, jiff::Timestamp::UNIX_EPOCH);
+            RequestContext { capacity, ..cx }
         };
         let owner = cx(&[Scope::Me], Capacity::Owner(own));
         let everything = [Action::Read, Action::Write, Action::Delete, Action::Administer];

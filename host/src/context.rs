@@ -142,6 +142,21 @@ pub struct RequestContext {
     pub deviations: Deviations,
 }
 
+impl RequestContext {
+    /// A client's request, which asks for nothing special.
+    pub fn new(request_id: impl Into<Arc<str>>, realm: Realm, actor: impl Into<Arc<Actor>>, now: Timestamp) -> Self {
+        Self {
+            request_id: request_id.into(),
+            realm,
+            actor: actor.into(),
+            now,
+            overhead_bypass: false,
+            capacity: Capacity::Client,
+            deviations: Deviations::default(),
+        }
+    }
+}
+
 /// A new id that sorts by `now` (RFC 9562, version 7): for resources and for requests.
 pub fn new_id(now: Timestamp) -> Uuid {
     let millis = u64::try_from(now.as_millisecond()).unwrap_or(0);

@@ -17,7 +17,7 @@ const FLOORS: [&[&str]; 6] = [
 ];
 
 /// What may be named by these modules only.
-const ROOMS: [(&str, &[&str]); 8] = [
+const ROOMS: [(&str, &[&str]); 9] = [
     ("clap", &["cli"]),
     ("axum", &["http", "admin", "app", "cli"]),
     ("StatusCode", &["http", "admin"]),

@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
-use provost_scim::Deviations;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::call::{Call, Listing, NewToken};
 use crate::access::{self, Action, Forbidden, Token};
 use crate::clock::Clock;
-use crate::context::{Actor, Capacity, Realm, RequestContext, Scope};
+use crate::context::{Actor, Realm, RequestContext, Scope};
 use crate::delivery::Delivery;
 use crate::limits::{TOKEN_CLAIM_BYTES_MAX, TOKEN_CLAIMS_MAX};
 use crate::plugin::PluginHost;
@@ -61,15 +60,7 @@ pub struct Desk {
 pub fn local(clock: &Clock) -> RequestContext {
     let (subject, client) = ("local".to_owned(), Some("command line".to_owned()));
     let actor = Actor { subject, client, scopes: Scope::ADMINISTRATOR.into(), ..Actor::default() };
-    RequestContext {
-        request_id: "local".into(),
-        realm: Realm::DEFAULT,
-        actor: Arc::new(actor),
-        now: clock.now(),
-        overhead_bypass: false,
-        capacity: Capacity::Client,
-        deviations: Deviations::default(),
-    }
+    RequestContext::new("local", Realm::DEFAULT, actor, clock.now())
 }
 
 impl Desk {

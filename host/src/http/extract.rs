@@ -63,10 +63,9 @@ pub async fn authenticate(parts: &Parts, store: &Store, clock: &Clock) -> Result
         claims: record.claims.into_iter().map(|(name, value)| (name, Value::String(value))).collect(),
         resource: record.resource,
     };
-    let actor = Arc::new(actor);
     let (overhead_bypass, deviations) = (overhead_bypass(parts), deviations(parts));
-    let (realm, capacity) = (Realm::DEFAULT, Capacity::Client);
-    Ok(RequestContext { request_id, realm, actor, now, capacity, overhead_bypass, deviations })
+    let cx = RequestContext::new(request_id, Realm::DEFAULT, actor, now);
+    Ok(RequestContext { overhead_bypass, deviations, ..cx })
 }
 
 /// Whether the request names `Group-Overhead-Bypass`, as a header or as a query parameter, with
@@ -105,15 +104,9 @@ impl FromRequestParts<Api> for Applicant {
             return authenticate(parts, &api.store, &api.clock).await.map(Self);
         }
         let actor = Actor { subject: "anonymous".to_owned(), scopes: vec![Scope::Register], ..Actor::default() };
-        Ok(Self(RequestContext {
-            request_id: named(parts),
-            realm: Realm::DEFAULT,
-            actor: Arc::new(actor),
-            now: api.clock.now(),
-            capacity: Capacity::Applicant { anonymous: true },
-            overhead_bypass: false,
-            deviations: deviations(parts),
-        }))
+        let cx = RequestContext::new(named(parts), Realm::DEFAULT, actor, api.clock.now());
+        let capacity = Capacity::Applicant { anonymous: true };
+        Ok(Self(RequestContext { capacity, deviations: deviations(parts), ..cx }))
     }
 }
 

@@ -112,7 +112,6 @@ pub fn invalid() -> Invalid {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
 
     use jiff::Timestamp;
     use proptest::prelude::*;
@@ -121,13 +120,8 @@ mod tests {
     use crate::context::{Actor, Realm, Scope};
 
     fn context(realm: u32, subject: &str, scopes: &[Scope]) -> RequestContext {
-        let actor = Actor { subject: subject.into(), client: None, scopes: scopes.into() };
-        RequestContext {
-            request_id: "1".into(),
-            realm: Realm(realm),
-            actor: Arc::new(actor),
-            now: Timestamp::UNIX_EPOCH,
-        }
+        let actor = Actor { subject: subject.into(), scopes: scopes.into(), ..Actor::default() };
+        RequestContext::new("1", Realm(realm), actor, Timestamp::UNIX_EPOCH)
     }
 
     fn cursor(key: Vec<u8>) -> Cursor {

@@ -50,15 +50,8 @@ impl Fixture {
         let store = Store::open(&config, schemas.clone()).await.unwrap();
         let actor =
             Actor { subject: "hr".into(), client: Some("HR".into()), scopes: vec![Scope::Write], ..Actor::default() };
-        let cx = RequestContext {
-            request_id: "request-1".into(),
-            realm: REALM,
-            actor: Arc::new(actor),
-            now: Timestamp::from_millisecond(1_700_000_000_000).unwrap(),
-            overhead_bypass: false,
-            capacity: crate::context::Capacity::Client,
-            deviations: provost_scim::Deviations::default(),
-        };
+        let cx =
+            RequestContext::new("request-1", REALM, actor, Timestamp::from_millisecond(1_700_000_000_000).unwrap());
         Self { store, schemas, cx, _dir: None }
     }
 

@@ -17,7 +17,7 @@ use crate::context::{Actor, Realm, Scope};
 use crate::hook::{
     Attribution, Change, Committed, Effects, Fault, Hooks, Message, OnFault, PluginName, Reviewer, Trouble, Verdict,
 };
-use crate::pipeline::Settings;
+use crate::pipeline::{MeRules, PasswordRules, Settings};
 use crate::store::{Store, StoreConfig};
 
 /// Tells of each review, and holds it until there is a permit.
@@ -76,14 +76,16 @@ async fn journal_after_leaving(operations: Value) -> Vec<(String, u64)> {
     let settings = Settings {
         base_url: String::new(),
         leniency: Leniency::default(),
+        require_if_match: false,
         page_resources_max: 9,
         cursor_timeout_seconds: 60,
+        passwords: PasswordRules::default(),
+        me: MeRules::default(),
     };
     let pipeline = Pipeline::new(store.clone(), gate.clone(), schemas.clone(), settings);
-    let actor = Arc::new(Actor { subject: "hr".into(), client: None, scopes: vec![Scope::Write] });
+    let actor = Actor { subject: "hr".into(), scopes: vec![Scope::Write], ..Actor::default() };
     let now = Timestamp::from_millisecond(1_700_000_000_000).unwrap();
-    let cx =
-        RequestContext { request_id: "request-1".into(), realm: Realm::DEFAULT, actor, now, overhead_bypass: false };
+    let cx = RequestContext::new("request-1", Realm::DEFAULT, actor, now);
     let body = json!({ "schemas": [BULK_REQUEST], "Operations": operations });
     let request = BulkRequest::parse(body, &schemas, 9, &Leniency::default()).unwrap();
 

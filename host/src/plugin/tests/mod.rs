@@ -10,7 +10,6 @@ mod telling;
 mod verdicts;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use provost_scim::{Attributes, Draft, NewPassword, Schemas};
 use serde_json::json;
@@ -89,15 +88,8 @@ fn quarantined(status: &PluginStatus) -> String {
 }
 
 fn cx() -> RequestContext {
-    RequestContext {
-        request_id: "r-1".into(),
-        realm: Realm::DEFAULT,
-        actor: Arc::new(Actor { subject: "tester".into(), scopes: vec![Scope::Write], ..Actor::default() }),
-        now: jiff::Timestamp::UNIX_EPOCH,
-        overhead_bypass: false,
-        capacity: crate::context::Capacity::Client,
-        deviations: provost_scim::Deviations::default(),
-    }
+    let actor = Actor { subject: "tester".into(), scopes: vec![Scope::Write], ..Actor::default() };
+    RequestContext::new("r-1", Realm::DEFAULT, actor, jiff::Timestamp::UNIX_EPOCH)
 }
 
 fn new_user() -> Change {

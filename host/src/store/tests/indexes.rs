@@ -13,15 +13,9 @@ async fn open(dir: &Path, attributes: &[&str]) -> Fixture {
     indexes.extend(attributes.iter().map(|attribute| Index::named(&schemas, "User", attribute).unwrap()));
     let config = StoreConfig { cache_bytes: 1 << 24, indexes: Some(indexes), ..StoreConfig::new(dir, &schemas) };
     let store = Store::open(&config, schemas.clone()).await.unwrap();
-    let actor = Actor { subject: "hr".into(), client: None, scopes: vec![Scope::Write] };
+    let actor = Actor { subject: "hr".into(), scopes: vec![Scope::Write], ..Actor::default() };
     let now = Timestamp::from_millisecond(1_700_000_000_000).unwrap();
-    let cx = RequestContext {
-        request_id: "request-1".into(),
-        realm: REALM,
-        actor: Arc::new(actor),
-        now,
-        overhead_bypass: false,
-    };
+    let cx = RequestContext::new("request-1", REALM, actor, now);
     Fixture { store, schemas, cx, _dir: None }
 }
 
