@@ -456,6 +456,14 @@ mod tests {
     }
 
     #[test]
+    fn the_base_path_is_a_path_and_nothing_more_s_1_1() {
+        for path in ["scim/v2", "/scim/v2/", "/scim?tenant=1", "/scim#v2"] {
+            let text = wrong(&format!("[server]\nbase_path = \"{path}\"\n"));
+            assert!(text.contains("server.base_path"), "{text}");
+        }
+    }
+
+    #[test]
     fn a_mistake_is_shown_with_its_line_its_key_and_what_was_expected() {
         let text = wrong("[server]\nlisten = \"127.0.0.1:8080\"\nbody_bytes_max = \"much\"\n");
 

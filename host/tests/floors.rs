@@ -97,6 +97,7 @@ fn imports_go_down_only_and_neighbours_do_not_know_each_other() {
     assert!(wrong.is_empty(), "these look up or sideways:\n{}", wrong.join("\n"));
 }
 
+/// S-24.10: nothing that speaks SCIM can follow a URI, since only `outbound` has an HTTP client.
 #[test]
 fn each_foreign_name_is_named_in_its_own_room_only() {
     let mut wrong = Vec::new();

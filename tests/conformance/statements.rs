@@ -9,10 +9,11 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// Where tests are.
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 8] = [
     "host/scim/src",
     "host/scim/tests",
     "host/src",
+    "host/tests",
     "tests/front_door",
     "tests/conformance",
     "tests/crash",
@@ -155,11 +156,25 @@ fn read(file: &str, text: &str, found: &mut BTreeMap<String, BTreeSet<Test>>) {
     }
 }
 
-/// `s_1_2_what_it_claims` is a test of `S-1.2`.
-fn named(test: &str) -> Option<String> {
-    let mut parts = test.strip_prefix("s_")?.splitn(3, '_');
-    let (section, number) = (parts.next()?.parse::<u16>().ok()?, parts.next()?.parse::<u16>().ok()?);
-    Some(format!("S-{section}.{number}"))
+/// The numbers in a test's name: `…_s_1_2` is `S-1.2`, `…_l_p3` is `L-P3`, `golden_4_…` is `S-34.4`.
+fn named(test: &str) -> Vec<String> {
+    let words: Vec<&str> = test.split('_').collect();
+    let is_number = |word: &&str| word.parse::<u16>().is_ok();
+    let mut numbers = Vec::new();
+    for (at, word) in words.iter().enumerate() {
+        let (next, second) = (words.get(at + 1), words.get(at + 2));
+        match (*word, next, second) {
+            ("s", Some(section), Some(number)) if is_number(section) && is_number(number) => {
+                numbers.push(format!("S-{section}.{number}"));
+            }
+            ("golden", Some(number), _) if is_number(number) => numbers.push(format!("S-34.{number}")),
+            ("l", Some(row), _) if row.get(1..).is_some_and(|number| is_number(&number)) => {
+                numbers.push(format!("L-{}", row.to_uppercase()));
+            }
+            _ => {}
+        }
+    }
+    numbers
 }
 
 /// `S-1.2` and `L-P3` in a line.

@@ -20,6 +20,7 @@ async fn token(server: &TestServer, scopes: &[&str]) -> String {
     server.send(request).await.expect(201).body["token"].as_str().unwrap().to_owned()
 }
 
+/// S-24.2
 #[tokio::test(flavor = "multi_thread")]
 async fn permission_is_asked_on_every_route() {
     let server = TestServer::plain().await;
@@ -172,6 +173,7 @@ async fn the_router_answers_in_scim_too() {
     assert!(!server.get("/Nothing").await.header("x-request-id").is_empty());
 }
 
+/// S-24.3
 #[tokio::test(flavor = "multi_thread")]
 async fn the_store_keeps_only_hashes_and_the_first_token_is_for_its_owner_only() {
     use std::os::unix::fs::PermissionsExt as _;

@@ -45,6 +45,7 @@ async fn a_wrong_media_type_is_415_and_the_two_right_ones_are_taken() {
     with("application/scim+json", "c").await.expect(201);
 }
 
+/// S-24.8
 #[tokio::test(flavor = "multi_thread")]
 async fn an_oversized_body_is_413_and_names_the_limit() {
     let server = TestServer::plain().await;
@@ -81,6 +82,7 @@ async fn values_that_do_not_fit_are_named_by_attribute() {
     assert_eq!(server.count("/Users").await, 0);
 }
 
+/// S-6.6
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_attribute_is_dropped() {
     let server = TestServer::plain().await;

@@ -170,6 +170,7 @@ async fn the_demo_tells_its_whole_story_and_ends() {
     }
 }
 
+/// S-24.7
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_names_requests_and_carries_no_token_no_value_and_no_filter() {
     const SECRETS: [&str; 5] =

@@ -373,7 +373,7 @@ async fn l_q7_lists_hide_members_where_the_operator_wants_it() {
     plain.group("staff", &[&ana]).await;
     assert!(plain.get("/Groups").await.expect(200).body["Resources"][0].get("members").is_some());
 
-    let server = plain.restart(Some("[scim.leniency.query]\nhide_members = true")).await;
+    let server = plain.restart(Some("[scim.leniency.list]\nhide_members = true")).await;
     assert_eq!(returned(&server).await, "request");
     let edges = server.app.store.keys_read(Space::Edges);
     for path in [

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use provost::store::{Index, Space, Store, StoreConfig};
 use provost_scim::Schemas;
 use provost_tests::binary;
+use provost_tests::engine::engine;
 use provost_tests::server::{Answer, TestServer, crowd_of, user};
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -50,7 +51,7 @@ async fn cost(server: &TestServer, filter: &str) -> (u64, u64) {
 
 async fn provost(directory: &Path, data: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(binary::provost());
-    command.current_dir(directory).arg("--data").arg(data).args(arguments);
+    command.current_dir(directory).env(binary::ENGINE_VARIABLE, engine()).arg("--data").arg(data).args(arguments);
     command.output().await.expect("the binary runs")
 }
 
@@ -100,7 +101,7 @@ async fn an_attribute_that_the_operator_adds_is_indexed_while_the_server_serves(
     assert!(checked.status.success() && text(&checked.stdout).contains(" 0 findings"), "{}", text(&checked.stdout));
 }
 
-/// S-10.11: what is expensive but valid is `tooMany`.
+/// S-9.4, S-10.11: what is expensive but valid is `tooMany`.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_scan_beyond_its_budget_is_too_many_and_says_what_to_do() {
     let server = TestServer::start("[store]\nscan_resources_max = 5\n").await;
@@ -158,6 +159,7 @@ async fn an_index_in_the_making_is_no_damage_and_commands_leave_it_as_it_is() {
     let data = server.stop().await;
     let schemas = Arc::new(Schemas::standard());
     let mut config = StoreConfig::new(data.path(), &schemas);
+    config.engine = engine().parse().unwrap();
     config.indexes.as_mut().unwrap().push(Index::named(&schemas, "User", "title").unwrap());
     Store::open(&config, schemas).await.unwrap().close().await;
 

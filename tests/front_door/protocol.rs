@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
+/// S-5.5
 #[tokio::test(flavor = "multi_thread")]
 async fn s_6_1_garbage_in_read_only_attributes_is_ignored() {
     let server = TestServer::plain().await;
@@ -20,6 +21,7 @@ async fn s_6_1_garbage_in_read_only_attributes_is_ignored() {
     assert_eq!(created.body.get("groups"), None);
 }
 
+/// S-5.4, S-5.9, S-6.2, S-7.1
 #[tokio::test(flavor = "multi_thread")]
 async fn s_2_7_created_carries_location_etag_and_the_whole_resource() {
     let server = TestServer::plain().await;
@@ -86,6 +88,7 @@ async fn s_16_9_a_change_that_changes_nothing_makes_no_version_and_no_journal_ro
     assert_eq!(server.journal().await.len(), rows);
 }
 
+/// S-17.1, S-17.2, S-17.3
 #[tokio::test(flavor = "multi_thread")]
 async fn s_17_a_deleted_resource_is_gone_and_its_name_is_free_under_a_new_id() {
     let server = TestServer::plain().await;
@@ -107,6 +110,7 @@ async fn s_17_a_deleted_resource_is_gone_and_its_name_is_free_under_a_new_id() {
     assert_ne!(server.user("ana").await, id);
 }
 
+/// S-7.2, S-17.6
 #[tokio::test(flavor = "multi_thread")]
 async fn s_19_etags_guard_writes_and_save_reads() {
     let server = TestServer::plain().await;
@@ -287,6 +291,7 @@ async fn s_16_patches_reach_extensions_and_value_paths() {
     assert_eq!((&body["active"], &body["name"]["givenName"]), (&json!(false), &json!("Ana")));
 }
 
+/// S-1.14
 #[tokio::test(flavor = "multi_thread")]
 async fn s_1_10_discovery_is_readable_by_anybody_and_cannot_be_filtered() {
     let server = TestServer::plain().await;
@@ -315,6 +320,7 @@ async fn s_1_10_discovery_is_readable_by_anybody_and_cannot_be_filtered() {
     }
 }
 
+/// S-2.3
 #[tokio::test(flavor = "multi_thread")]
 async fn s_2_4_a_client_that_wants_plain_json_gets_it() {
     let server = TestServer::plain().await;
@@ -344,4 +350,18 @@ async fn everything_is_there_after_a_restart() {
     after = serde_json::from_str(&text).unwrap();
     assert_eq!(after, before);
     assert_eq!(server.journal().await, journal);
+}
+
+/// S-7.3: a filter, an order and a page mean nothing where there is one resource.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_resource_is_neither_filtered_nor_sorted_nor_paged() {
+    let server = TestServer::plain().await;
+    let id = server.user("ana").await;
+    let path = format!("/Users/{id}");
+    let plain = server.get(&path).await.expect(200);
+
+    let asked =
+        server.get(&format!("{path}?filter=userName%20eq%20%22ben%22&sortBy=nothing&startIndex=9&count=0")).await;
+
+    assert_eq!(asked.expect(200).body, plain.body);
 }

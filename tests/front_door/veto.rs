@@ -48,6 +48,7 @@ async fn each_refusal_status_reaches_the_client_as_it_is() {
     }
 }
 
+/// S-6.11
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_create_leaves_nothing_behind() {
     let rest = r#"

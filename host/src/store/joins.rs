@@ -82,7 +82,7 @@ impl<'a> Test<'a> {
         if let Some(passes) = verdict(&known, self.resource_type) {
             return Ok(passes);
         }
-        self.ask_groups(resource.id(), &mut known).await?;
+        self.ask_groups(resource.id(), &mut known, budget).await?;
         let mut after = None;
         loop {
             if let Some(passes) = verdict(&known, self.resource_type) {
@@ -156,12 +156,13 @@ impl<'a> Test<'a> {
     }
 
     /// Answers everything about the resource's groups.
-    async fn ask_groups(&mut self, id: Uuid, known: &mut [Option<bool>]) -> Result<(), FindError> {
+    async fn ask_groups(&mut self, id: Uuid, known: &mut [Option<bool>], budget: &mut Budget) -> Result<(), FindError> {
         let open: Vec<usize> = self.open(Direction::Groups, known);
         if open.is_empty() {
             return Ok(());
         }
         let lineage = self.ancestry.of(&[id]).await?.pop().unwrap_or_default();
+        budget.spend(lineage.direct.len() + lineage.indirect.len())?;
         let document = match open.iter().all(|place| self.parts[*place].asks.is_some()) {
             true => Attributes::new(),
             false => {

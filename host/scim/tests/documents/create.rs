@@ -216,6 +216,7 @@ fn a_password_stands_beside_the_attributes_and_never_among_them_s_21_1() {
     assert_eq!((draft.password_hash(), draft.secret.unwrap().reveal()), (None, hash));
 }
 
+/// S-3.10
 #[test]
 fn no_list_has_two_primary_elements_s_6_7() {
     let two = json!({ "emails": [{ "value": "a", "primary": true }, { "value": "b", "primary": "TRUE" }] });
@@ -237,6 +238,7 @@ fn spaces_and_letter_case_of_values_stay_as_sent_s_3_15() {
     assert_eq!(accepted(body.clone()), body);
 }
 
+/// S-5.2
 #[test]
 fn schemas_must_name_the_base_schema_s_5_1() {
     let of = |schemas: Value| check::create(json!({ "schemas": schemas }), &user_type(), &Leniency::default());
