@@ -512,7 +512,8 @@ async fn a_query_looks_at_no_more_than_its_budget() {
         (&users, "userName eq \"user1\" or userName eq \"user2\"", 2),
         (&users, "groups.display eq \"team\"", 18),
         (&groups, "members pr", 10),
-        (&groups, "members[type eq \"Group\"] or displayName eq \"team\"", 10),
+        (&groups, "members[type eq \"Group\"] or displayName eq \"crew\"", 10),
+        (&groups, "members[type eq \"Group\"] or displayName eq \"team\"", 1),
     ];
     for (resource_type, filter, looks) in cases {
         let enough = with_budget(looks).await;
