@@ -4,6 +4,7 @@
 use std::sync::{Arc, LazyLock};
 
 use jiff::Timestamp;
+use provost_scim::bulk::{BulkRequest, Step};
 use provost_scim::filter::{Filter, Target};
 use provost_scim::patch::{PatchRequest, apply};
 use provost_scim::path::PatchPath;
@@ -72,9 +73,20 @@ pub fn patch_body(bytes: &[u8]) {
     }
 }
 
-/// Any bytes as the body of a bulk request: it is refused, or it has an order.
+/// Any bytes as the body of a bulk request: it is refused, or it has an order in which each
+/// operation comes once.
 pub fn bulk_body(bytes: &[u8]) {
-    let Ok(_body) = message::parse(bytes) else { return };
+    let Ok(body) = message::parse(bytes) else { return };
+    for leniency in &*LENIENCIES {
+        let Ok(request) = BulkRequest::parse(body.clone(), &SCHEMAS, 1_000, leniency) else { continue };
+        let steps = request.plan().into_iter().flat_map(|step| match step {
+            Step::One(one) => vec![one],
+            Step::Circle(all) | Step::Knot(all) => all,
+        });
+        let mut planned: Vec<usize> = steps.collect();
+        planned.sort_unstable();
+        assert!(planned.into_iter().eq(0..request.operations.len()));
+    }
 }
 
 fn resource(resource_type: &Arc<ResourceType>) -> Resource {
