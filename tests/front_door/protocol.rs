@@ -365,3 +365,22 @@ async fn one_resource_is_neither_filtered_nor_sorted_nor_paged() {
 
     assert_eq!(asked.expect(200).body, plain.body);
 }
+
+/// S-1.2: the version may be left out, and another one is refused as such.
+#[tokio::test(flavor = "multi_thread")]
+async fn versions_in_the_path() {
+    let server = TestServer::plain().await;
+    let id = server.user("ana").await;
+    let root = server.app.base_url.strip_suffix("/v2").unwrap().to_owned();
+    let client = provost_tests::server::client();
+    let get = async |path: &str| server.send(client.get(format!("{root}{path}")).bearer_auth(&server.token)).await;
+
+    let found = get(&format!("/Users/{id}")).await.expect(200);
+
+    assert_eq!(found.body["meta"]["location"], json!(format!("{}/Users/{id}", server.app.base_url)));
+    assert_eq!(get("/Users?count=0").await.expect(200).body["totalResults"], 1);
+    for other in ["/v1/Users", "/v3", "/v20/Users"] {
+        assert!(get(other).await.scim_error(400, Some("invalidVers")).contains("`v2`"));
+    }
+    get("/version/Users").await.scim_error(404, None);
+}

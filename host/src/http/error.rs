@@ -3,15 +3,15 @@
 
 use std::any::Any;
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use provost_scim::message::{Diagnostics, ErrorBody};
 use provost_scim::{Invalid, ScimType};
 use tracing::{error, warn};
 
-use super::RequestId;
 use super::respond::body;
+use super::{Api, RequestId, is_version, versioned};
 use crate::hook::{Attribution, RefusalStatus, Trouble};
 use crate::pipeline::{HashError, MeError, OperationError, ReadError, WriteError};
 use crate::store::StoreError;
@@ -356,9 +356,18 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Any path without an endpoint.
-pub(super) async fn no_such_endpoint() -> HttpError {
-    HttpError::NoSuchEndpoint
+/// Any path without an endpoint. One under another version of the protocol is told apart
+/// (RFC 7644 section 3.13).
+pub(super) async fn no_such_endpoint(State(api): State<Api>, request: Request) -> HttpError {
+    let Some((unversioned, version)) = versioned(&api.base_path) else { return HttpError::NoSuchEndpoint };
+    let below = request.uri().path().strip_prefix(unversioned).and_then(|path| path.strip_prefix('/'));
+    match below.and_then(|path| path.split('/').next()) {
+        Some(other) if is_version(other) && other != version => {
+            let detail = format!("this server speaks `{version}` and no other version of the protocol");
+            HttpError::Invalid(Invalid::new(ScimType::InvalidVers, detail))
+        }
+        _ => HttpError::NoSuchEndpoint,
+    }
 }
 
 /// An endpoint that does not know the method; axum adds `Allow`.

@@ -104,7 +104,12 @@ pub fn router(api: Api) -> Router {
     }
     let (any_case, base_path) = (leniency.is_on(Switch::PathsAnyCase), api.base_path.clone());
     let schemas = api.pipeline.schemas().clone();
-    let router = Router::new()
+    let mut root = Router::new();
+    // Who names no version gets the one there is (RFC 7644 section 3.13).
+    if let Some((unversioned, _)) = versioned(&api.base_path).filter(|(path, _)| !path.is_empty()) {
+        root = root.nest(unversioned, scim.clone()).route(unversioned, get(resources::list_all));
+    }
+    let router = root
         .nest(&api.base_path, scim)
         .route(&api.base_path, get(resources::list_all))
         .route(&format!("{}/", api.base_path), get(resources::list_all))
@@ -118,4 +123,13 @@ pub fn router(api: Api) -> Router {
         return router;
     }
     respell::any_case(router, &base_path, schemas.resource_types.iter().map(|of| of.endpoint.as_str()))
+}
+
+/// A base path that ends with a version, taken apart: `/scim/v2` is `/scim` and `v2`.
+fn versioned(base_path: &str) -> Option<(&str, &str)> {
+    base_path.rsplit_once('/').filter(|(_, version)| is_version(version))
+}
+
+fn is_version(segment: &str) -> bool {
+    segment.strip_prefix('v').is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
 }
