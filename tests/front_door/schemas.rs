@@ -522,6 +522,30 @@ async fn a_type_of_ones_own_is_served_like_any_other() {
     server.delete(&at).await.expect(204);
 }
 
+/// S-9.3, S-18.8: what speaks of several types at once knows an operator's own, its references included.
+#[tokio::test(flavor = "multi_thread")]
+async fn bulk_requests_and_root_queries_reach_a_type_of_ones_own() {
+    let server = platform().await;
+    let shop = application("Shop", json!({ "owner": { "value": "bulkId:ana" } }));
+    let bulk = json!({
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"],
+        "Operations": [
+            { "method": "POST", "path": "/Applications", "bulkId": "shop", "data": shop },
+            { "method": "POST", "path": "/Users", "bulkId": "ana", "data": user("ana") },
+        ],
+    });
+
+    let done = server.post("/Bulk", bulk).await.expect(200).body["Operations"].clone();
+    let all = server.get("/?filter=id%20pr&sortBy=id").await.expect(200);
+    let one = server.get(&asking("/", &[("filter", "meta.resourceType eq \"Application\"")])).await.expect(200);
+
+    assert_eq!((&done[0]["status"], &done[1]["status"]), (&json!("201"), &json!("201")), "{done}");
+    assert_eq!(all.body["totalResults"], 2);
+    let ana = server.get("/Users").await.expect(200).body["Resources"][0]["id"].clone();
+    assert_eq!(one.body["totalResults"], 1);
+    assert_eq!(one.body["Resources"][0]["owner"]["value"], ana);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plugin_is_tried_on_a_type_of_ones_own_without_a_server() {
     let dir = TempDir::new().unwrap();
