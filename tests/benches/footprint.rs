@@ -11,6 +11,7 @@ use provost::context::Realm;
 use provost::store::{Query, Store, StoreConfig};
 use provost_scim::Schemas;
 use provost_tests::TestServer;
+use provost_tests::footprint::{disk_bytes, memory_bytes};
 
 /// The configured cache of the test server, in bytes: what an operator grants on purpose.
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
@@ -26,11 +27,11 @@ async fn main() {
 async fn make() {
     let users: u64 = std::env::var("FOOTPRINT_USERS").ok().and_then(|n| n.parse().ok()).unwrap_or(100_000);
     let server = TestServer::plain().await;
-    let empty = resident_bytes();
+    let empty = memory_bytes("self", "VmRSS");
     let began = Instant::now();
     provost_tests::server::crowd_of(&server, users as usize, provost_tests::server::person).await;
     let seconds = began.elapsed().as_secs_f64();
-    let grown = resident_bytes().saturating_sub(empty);
+    let grown = memory_bytes("self", "VmRSS").saturating_sub(empty);
     let disk = disk_bytes(server.data());
     println!("{users} users in {seconds:.1} s, {:.0} a second", users as f64 / seconds);
     println!("disk: {} bytes a user", disk / users);
@@ -53,34 +54,18 @@ async fn reopen(dir: &Path) {
     let users: u64 = std::env::var("FOOTPRINT_USERS").expect("the parent says").parse().expect("a number");
     let schemas = Arc::new(Schemas::standard());
     let of = schemas.resource_type("User").expect("User is standard").clone();
-    let before = resident_bytes();
+    let before = memory_bytes("self", "VmRSS");
     let began = Instant::now();
     let config = StoreConfig { cache_bytes: CACHE_BYTES, ..StoreConfig::new(dir, &schemas) };
     let store = Store::open(&config, schemas).await.expect("the parent closed it");
     let opened = began.elapsed();
-    println!("opened again in {:.2} s: {} bytes a user", opened.as_secs_f64(), (resident_bytes() - before) / users);
+    println!(
+        "opened again in {:.2} s: {} bytes a user",
+        opened.as_secs_f64(),
+        (memory_bytes("self", "VmRSS") - before) / users
+    );
     let all = Query { filter: None, sort: None, start_index: users as usize, count: 1 };
     let page = store.find(Realm::DEFAULT, &of, all).await.expect("a plain list");
     assert_eq!(page.total as u64, users);
     store.close().await;
-}
-
-/// Memory of this process that is in RAM now.
-fn resident_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a process has a size");
-    let kib: u64 = line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).expect("a number");
-    kib * 1024
-}
-
-fn disk_bytes(path: &Path) -> u64 {
-    let Ok(entries) = std::fs::read_dir(path) else { return 0 };
-    let entries = entries.flatten().filter(|entry| !entry.path().is_symlink());
-    entries
-        .map(|entry| match entry.metadata() {
-            Ok(metadata) if metadata.is_dir() => disk_bytes(&entry.path()),
-            Ok(metadata) => metadata.len(),
-            Err(_) => 0,
-        })
-        .sum()
 }

@@ -5,6 +5,7 @@
 //! reads, so what the process grows by is the server's.
 
 use provost_tests::TestServer;
+use provost_tests::footprint::memory_bytes;
 use provost_tests::server::{crowd_of, group_of, person};
 
 /// How much the process may grow by, in bytes.
@@ -20,7 +21,7 @@ async fn main() {
 
     // The first reading fills the store's cache, which the operator grants on purpose.
     read(&server, &group).await;
-    let before = resident_bytes();
+    let before = memory_bytes("self", "VmRSS");
     let (bytes, most) = read(&server, &group).await;
     let grown = most.saturating_sub(before);
     println!("{members} members: a body of {bytes} bytes");
@@ -36,15 +37,7 @@ async fn read(server: &TestServer, group: &str) -> (u64, u64) {
     let (mut bytes, mut most) = (0, 0);
     while let Some(part) = answer.chunk().await.expect("the answer is whole") {
         bytes += part.len() as u64;
-        most = most.max(resident_bytes());
+        most = most.max(memory_bytes("self", "VmRSS"));
     }
     (bytes, most)
-}
-
-/// Memory of this process that is in RAM now.
-fn resident_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a process has a size");
-    let kib: u64 = line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).expect("a number");
-    kib * 1024
 }

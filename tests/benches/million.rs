@@ -4,11 +4,11 @@
 //! Not a criterion bench, since it builds one directory and asks it many things. `cargo bench
 //! --bench million` prints the figures; `MILLION_USERS` sets another number, `MILLION_ENGINE` the engine.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use provost_tests::Process;
+use provost_tests::footprint::{disk_bytes, memory_bytes};
 use provost_tests::server::person;
 use serde_json::{Value, json};
 
@@ -40,19 +40,19 @@ async fn main() {
     load(&server, SMALL, users).await;
     let seconds = began.elapsed().as_secs_f64();
     println!("made in {seconds:.0} s, {:.0} a second", (users - SMALL) as f64 / seconds);
-    println!("resident at the end: {} MiB, at most {} MiB", memory(&server, "VmRSS"), memory(&server, "VmHWM"));
+    println!("resident at the end: {} MiB, at most {} MiB", mib(&server, "VmRSS"), mib(&server, "VmHWM"));
     println!("disk: {} bytes a user", disk_bytes(server.data()) / users as u64);
 
     let large = look_up(&server, users).await;
     ratio("userName eq", small, large);
     let (first, deep) = walk(&server, users).await;
     ratio("a page of 100 by cursor, the deepest over the first", first, deep);
-    println!("resident after reading everything: {} MiB", memory(&server, "VmRSS"));
+    println!("resident after reading everything: {} MiB", mib(&server, "VmRSS"));
 
     let began = Instant::now();
     let server = server.restart().await;
     println!("killed and opened again in {:.2} s", began.elapsed().as_secs_f64());
-    println!("resident after opening: {} MiB", memory(&server, "VmRSS"));
+    println!("resident after opening: {} MiB", mib(&server, "VmRSS"));
     look_up(&server, users).await;
 }
 
@@ -123,21 +123,7 @@ fn ratio(what: &str, before: Duration, after: Duration) {
     println!("{what}: {before:?}, then {after:?}, ratio {:.2}", after.as_secs_f64() / before.as_secs_f64());
 }
 
-/// One figure of the server's process, in MiB.
-fn memory(server: &Process, what: &str) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).expect("Linux, and it runs");
-    let line = status.lines().find(|line| line.starts_with(what)).expect("a process has a size");
-    line.split_whitespace().nth(1).and_then(|n| n.parse::<u64>().ok()).expect("a number") / 1024
-}
-
-fn disk_bytes(path: &Path) -> u64 {
-    let Ok(entries) = std::fs::read_dir(path) else { return 0 };
-    let entries = entries.flatten().filter(|entry| !entry.path().is_symlink());
-    entries
-        .map(|entry| match entry.metadata() {
-            Ok(metadata) if metadata.is_dir() => disk_bytes(&entry.path()),
-            Ok(metadata) => metadata.len(),
-            Err(_) => 0,
-        })
-        .sum()
+/// A figure of the server's process, in MiB.
+fn mib(server: &Process, figure: &str) -> u64 {
+    memory_bytes(&server.pid().to_string(), figure) >> 20
 }

@@ -5,6 +5,7 @@
 
 pub mod binary;
 pub mod engine;
+pub mod footprint;
 pub mod guests;
 pub mod process;
 pub mod receiver;
