@@ -24,6 +24,10 @@ pub struct Fixture {
     _dir: Option<TempDir>,
 }
 
+fn standard() -> Arc<Schemas> {
+    Arc::new(Schemas::standard())
+}
+
 impl Fixture {
     async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
@@ -36,16 +40,26 @@ impl Fixture {
     }
 
     pub async fn with_cache(dir: &Path, cache_bytes: u64) -> Self {
-        Self::configured(|schemas| StoreConfig { cache_bytes, ..StoreConfig::new(dir, schemas) }).await
+        Self::configured(standard(), |schemas| StoreConfig { cache_bytes, ..StoreConfig::new(dir, schemas) }).await
     }
 
     pub async fn with_engine(dir: &Path, engine: EngineName) -> Self {
         let cache_bytes = 16 * 1024 * 1024;
-        Self::configured(|schemas| StoreConfig { engine, cache_bytes, ..StoreConfig::new(dir, schemas) }).await
+        let config = |schemas: &Schemas| StoreConfig { engine, cache_bytes, ..StoreConfig::new(dir, schemas) };
+        Self::configured(standard(), config).await
     }
 
-    async fn configured(config: impl FnOnce(&Schemas) -> StoreConfig) -> Self {
-        let schemas = Arc::new(Schemas::standard());
+    /// With these attributes of User indexed beside the usual ones.
+    async fn indexed(dir: &Path, schemas: Arc<Schemas>, attributes: &[&str]) -> Self {
+        let mut indexes = Index::standard(&schemas);
+        indexes.extend(attributes.iter().map(|attribute| Index::named(&schemas, "User", attribute).unwrap()));
+        let indexes = Some(indexes);
+        let cache_bytes = 16 * 1024 * 1024;
+        Self::configured(schemas, |schemas| StoreConfig { cache_bytes, indexes, ..StoreConfig::new(dir, schemas) })
+            .await
+    }
+
+    async fn configured(schemas: Arc<Schemas>, config: impl FnOnce(&Schemas) -> StoreConfig) -> Self {
         let config = config(&schemas);
         let store = Store::open(&config, schemas.clone()).await.unwrap();
         let actor =

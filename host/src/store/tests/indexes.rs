@@ -8,15 +8,7 @@ use super::*;
 
 /// A store with the standard's schemas, and these attributes of User indexed beside the usual ones.
 async fn open(dir: &Path, attributes: &[&str]) -> Fixture {
-    let schemas = Arc::new(Schemas::standard());
-    let mut indexes = Index::standard(&schemas);
-    indexes.extend(attributes.iter().map(|attribute| Index::named(&schemas, "User", attribute).unwrap()));
-    let config = StoreConfig { cache_bytes: 1 << 24, indexes: Some(indexes), ..StoreConfig::new(dir, &schemas) };
-    let store = Store::open(&config, schemas.clone()).await.unwrap();
-    let actor = Actor { subject: "hr".into(), scopes: vec![Scope::Write], ..Actor::default() };
-    let now = Timestamp::from_millisecond(1_700_000_000_000).unwrap();
-    let cx = RequestContext::new("request-1", REALM, actor, now);
-    Fixture { store, schemas, cx, _dir: None }
+    Fixture::indexed(dir, standard(), attributes).await
 }
 
 async fn finish(fixture: &Fixture) {
