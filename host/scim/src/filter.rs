@@ -9,7 +9,6 @@ use serde_json::Number;
 use crate::{AttributeType, compare};
 
 mod bind;
-mod location;
 mod matches;
 pub(crate) mod parse;
 mod print;

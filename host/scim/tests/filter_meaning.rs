@@ -533,37 +533,3 @@ fn operands_have_a_total_order() {
     }
     let _: Ordering = order(&operands[0], &operands[1]);
 }
-
-/// S-10.35, S-10.38: what is computed is filtered as if it were stored, or refused.
-#[test]
-fn a_location_is_asked_for_by_its_id() {
-    let prefix = "https://example.com/v2/Users/";
-    let id = ana()["id"].as_str().unwrap().to_owned();
-    let mut with = ana();
-    with["meta"]["location"] = format!("{prefix}{id}").into();
-    let mut without = with.clone();
-    without["meta"].as_object_mut().unwrap().remove("location");
-
-    let mut texts =
-        vec![String::new(), id.clone(), format!("/{id}"), format!("s/{id}"), format!("x/{id}"), "zzz".into()];
-    let whole = format!("{prefix}{id}");
-    for (text, end) in [(whole.as_str(), whole.len()), (whole.as_str(), 31), (whole.as_str(), 29), (whole.as_str(), 20)]
-    {
-        texts.extend([text[..end].to_owned(), format!("{}0", &text[..end]), text[end / 2..end].to_owned()]);
-    }
-    for text in texts {
-        for op in ["eq", "ne", "co", "sw", "ew", "gt", "ge", "lt", "le"] {
-            let filter = format!("meta.location {op} {}", json!(text));
-            let rewritten = bind(&filter).with_location(prefix).unwrap();
-            assert_eq!(rewritten.matches(&without), bind(&filter).matches(&with), "{filter}");
-        }
-    }
-    for filter in
-        ["meta.location pr", "not (meta.location eq null)", "title pr or meta.location pr and active eq false"]
-    {
-        assert!(bind(filter).with_location(prefix).unwrap().matches(&without), "{filter}");
-    }
-    let brackets = bind(r#"meta[location pr]"#).with_location(prefix).unwrap_err();
-    assert_eq!(brackets.scim_type, ScimType::InvalidFilter);
-    assert!(bind(r#"meta[resourceType eq "User"]"#).with_location(prefix).unwrap().matches(&without));
-}
