@@ -371,11 +371,6 @@ impl Schemas {
         self.resource_types.iter().find(|t| t.name == name)
     }
 
-    /// The resource type served at this endpoint segment, without slash: `Users`.
-    pub fn at_endpoint(&self, segment: &str) -> Option<&Arc<ResourceType>> {
-        self.resource_types.iter().find(|t| t.endpoint.strip_prefix('/') == Some(segment))
-    }
-
     /// The resource type with this storage number.
     pub fn numbered(&self, number: u16) -> Option<&Arc<ResourceType>> {
         self.resource_types.iter().find(|t| t.number == number)

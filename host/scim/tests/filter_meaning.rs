@@ -359,7 +359,7 @@ fn secrets_cannot_be_asked_for() {
     ] {
         refused(filter);
     }
-    let never = Filter::parse(r#"password eq "x""#).unwrap().bind_or_never(&user_type(), &Leniency::default());
+    let never = Filter::parse(r#"password eq "x""#).unwrap().bind_each(&[user_type()], &Leniency::default());
     assert!(never.is_err());
 }
 

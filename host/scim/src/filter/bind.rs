@@ -25,16 +25,8 @@ impl Filter {
         Ok(bound)
     }
 
-    /// Binds for a query over several types: an attribute that this one does not have has no value
-    /// (S-9.5). Everything else is refused as in [`Self::bind`].
-    pub fn bind_or_never(&self, resource_type: &ResourceType, leniency: &Leniency) -> Result<Bound, Invalid> {
-        let mut binder = Binder::new(leniency);
-        binder.forgive_unknown = true;
-        binder.filter(self, &Scope::Resource(resource_type))
-    }
-
-    /// Binds to each of several types, in their order. An attribute that none of them has is
-    /// `invalidFilter` (S-10.12).
+    /// Binds to each of several types, in their order. An attribute that one of them does not have has
+    /// no value there (S-9.5); one that none of them has is `invalidFilter` (S-10.12).
     pub fn bind_each(&self, types: &[Arc<ResourceType>], leniency: &Leniency) -> Result<Vec<Bound>, Invalid> {
         let mut bound = Vec::with_capacity(types.len());
         let mut unknown_to_all: Option<BTreeSet<String>> = None;
