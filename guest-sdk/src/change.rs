@@ -24,6 +24,8 @@ pub enum Operation {
     Read,
     /// Resources are searched.
     Search,
+    /// A job runs: nobody asked, the clock did.
+    Run,
 }
 
 impl Operation {
@@ -36,6 +38,7 @@ impl Operation {
             Self::Delete => "delete",
             Self::Read => "read",
             Self::Search => "search",
+            Self::Run => "run",
         }
     }
 }
@@ -62,9 +65,9 @@ pub struct Context {
     pub realm: String,
     /// What is done.
     pub operation: Operation,
-    /// The resource type's name: `User`, `Group`, …
+    /// The resource type's name: `User`, `Group`, …; empty for a job.
     pub resource_type: String,
-    /// Absent on a create that has not been committed.
+    /// Absent on a create that has not been committed, on a search, and for a job.
     pub resource_id: Option<String>,
     /// Who asked.
     pub caller: Caller,
@@ -134,17 +137,17 @@ impl Change {
 
     /// The resource before the change, as JSON text.
     pub fn current_json(&self) -> Option<&str> {
-        self.current.as_ref().map(|json| json.text.as_str())
+        self.current.as_ref().map(Json::text)
     }
 
     /// The resource as it would be, as JSON text.
     pub fn proposed_json(&self) -> Option<&str> {
-        self.proposed.as_ref().map(|json| json.text.as_str())
+        self.proposed.as_ref().map(Json::text)
     }
 
     /// The patch operations, as JSON text.
     pub fn operations_json(&self) -> Option<&str> {
-        self.operations.as_ref().map(|json| json.text.as_str())
+        self.operations.as_ref().map(Json::text)
     }
 
     /// The attribute paths that differ between the current and the proposed resource.
@@ -186,17 +189,21 @@ fn covers(outer: &str, inner: &str) -> bool {
 
 /// JSON text, parsed when somebody asks, and once.
 #[derive(Debug, Clone)]
-struct Json {
+pub(crate) struct Json {
     text: String,
     value: OnceCell<Value>,
 }
 
 impl Json {
-    fn new(text: String) -> Self {
+    pub(crate) fn new(text: String) -> Self {
         Self { text, value: OnceCell::new() }
     }
 
-    fn read<T: DeserializeOwned>(&self, what: &str) -> Result<T, Failure> {
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub(crate) fn read<T: DeserializeOwned>(&self, what: &str) -> Result<T, Failure> {
         let value = match self.value.get() {
             Some(value) => value,
             None => {

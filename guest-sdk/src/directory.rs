@@ -1,4 +1,4 @@
-//! Reads of the committed directory.
+//! Reads of the committed directory, and, outside of reviews, changes of it.
 //!
 //! ```
 //! # use provost_sdk::{directory, Result, User, json};
@@ -15,10 +15,11 @@
 
 use std::fmt;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{Failure, Member, Resource, host};
+use crate::{Failure, Member, Patch, Resource, host};
 
 /// Why the directory did not answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +84,121 @@ pub fn is_member(group: &str, id: &str) -> Result<bool, Error> {
 /// from a resource cannot turn into more filter.
 pub fn eq(path: &str, value: &str) -> String {
     format!("{path} eq {}", Value::from(value))
+}
+
+/// A change that a plugin makes by itself: by a job, an observation or a delivery. It goes through
+/// the same pipeline as any client's, past every other plugin, and is attributed to this one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Write {
+    /// What is to be done.
+    pub action: Action,
+    /// The resource type's name.
+    pub resource_type: String,
+    /// The resource's id; absent on a create.
+    pub id: Option<String>,
+    /// The resource, or on a patch the operations, as JSON text; absent on a delete.
+    pub body: Option<String>,
+    /// The version that the resource must still have, as in `meta.version`.
+    pub if_match: Option<String>,
+}
+
+/// The four kinds of change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// A new resource.
+    Create,
+    /// A whole new state.
+    Replace,
+    /// Operations on the state there is.
+    Patch,
+    /// The end.
+    Delete,
+}
+
+/// Why a change was not made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WriteError {
+    /// The operator did not grant it, or it cannot be done here.
+    Denied(String),
+    /// What a client would have been answered.
+    Refused {
+        /// The status, such as 409.
+        status: u16,
+        /// The keyword, such as `uniqueness`.
+        scim_type: Option<String>,
+        /// One sentence.
+        detail: String,
+    },
+    /// Plugins answer each other's changes without an end; the text names them.
+    Looped(String),
+    /// Not now.
+    Unavailable(String),
+}
+
+impl WriteError {
+    /// The status that a client would have been answered, if it was refused.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Refused { status, .. } => Some(*status),
+            Self::Denied(_) | Self::Looped(_) | Self::Unavailable(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for WriteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Denied(reason) => write!(f, "the change is not granted: {reason}"),
+            Self::Refused { status, scim_type: Some(keyword), detail } => {
+                write!(f, "the change was refused ({status} {keyword}): {detail}")
+            }
+            Self::Refused { status, scim_type: None, detail } => {
+                write!(f, "the change was refused ({status}): {detail}")
+            }
+            Self::Looped(plugins) => write!(f, "plugins answer each other's changes without an end: {plugins}"),
+            Self::Unavailable(reason) => write!(f, "the directory cannot be changed now: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for WriteError {}
+
+/// Makes a resource; answers with it as it is stored.
+pub fn create(resource_type: &str, body: &impl Serialize) -> Result<Resource, Failure> {
+    let body = Some(serde_json::to_string(body)?);
+    let write =
+        Write { action: Action::Create, resource_type: resource_type.to_owned(), id: None, body, if_match: None };
+    stored(apply(write)?)
+}
+
+/// Gives a resource a whole new state; answers with it as it is stored.
+pub fn replace(resource_type: &str, id: &str, body: &impl Serialize) -> Result<Resource, Failure> {
+    let body = Some(serde_json::to_string(body)?);
+    stored(apply(Write { body, ..on(Action::Replace, resource_type, id) })?)
+}
+
+/// Changes a resource; answers with it as it is stored.
+pub fn patch(resource_type: &str, id: &str, patch: &Patch) -> Result<Resource, Failure> {
+    stored(apply(Write { body: Some(patch.to_string()), ..on(Action::Patch, resource_type, id) })?)
+}
+
+/// Deletes a resource.
+pub fn delete(resource_type: &str, id: &str) -> Result<(), WriteError> {
+    apply(on(Action::Delete, resource_type, id)).map(drop)
+}
+
+/// Makes any change; answers with the resource as it is stored, as JSON text.
+pub fn apply(write: Write) -> Result<Option<String>, WriteError> {
+    host::directory_apply(write)
+}
+
+fn on(action: Action, resource_type: &str, id: &str) -> Write {
+    Write { action, resource_type: resource_type.to_owned(), id: Some(id.to_owned()), body: None, if_match: None }
+}
+
+fn stored(text: Option<String>) -> Result<Resource, Failure> {
+    let text = text.ok_or_else(|| Failure::new("the host answered a change without the resource"))?;
+    Ok(serde_json::from_str(&text)?)
 }
 
 fn read<T: DeserializeOwned>(text: &str) -> Result<T, Failure> {

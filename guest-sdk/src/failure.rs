@@ -75,5 +75,8 @@ fn may_pass(error: &(dyn Error + 'static)) -> bool {
     if let Some(error) = error.downcast_ref::<directory::Error>() {
         return matches!(error, directory::Error::Unavailable(_));
     }
+    if let Some(error) = error.downcast_ref::<directory::WriteError>() {
+        return matches!(error, directory::WriteError::Unavailable(_)) || error.status().is_some_and(|s| s >= 500);
+    }
     error.downcast_ref::<outbox::Error>().is_some_and(|error| matches!(error, outbox::Error::Quota))
 }

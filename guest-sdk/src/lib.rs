@@ -5,17 +5,21 @@
     expect(clippy::test_attr_in_doctest, reason = "`tests/readme.rs` runs the tests that the README shows")
 )]
 
+mod access;
 mod change;
 pub mod config;
 pub mod directory;
 mod document;
 mod failure;
+pub mod filter;
 mod host;
 pub mod http;
 #[doc(hidden)]
 pub mod invoke;
+mod job;
 pub mod log;
 mod message;
+pub mod metrics;
 pub mod outbox;
 mod patch;
 mod plugin;
@@ -28,8 +32,10 @@ mod verdict;
 #[cfg(target_family = "wasm")]
 pub mod wasm;
 
+pub use access::{Decision, Inquiry};
 pub use change::{Caller, Change, Context, Member, MembershipChange, Operation};
 pub use failure::Failure;
+pub use job::Job;
 pub use message::Message;
 pub use patch::Patch;
 pub use plugin::{Finding, Info, Plugin};
@@ -51,8 +57,8 @@ pub type Result<T = (), E = Failure> = std::result::Result<T, E>;
 /// ```
 pub mod prelude {
     pub use crate::{
-        Change, Failure, Finding, Group, Info, Message, Operation, Patch, Plugin, Resource, Result, ScimType, User,
-        Verdict, config, directory, http, json, log, outbox, state,
+        Change, Context, Decision, Failure, Finding, Group, Info, Inquiry, Job, Message, Operation, Patch, Plugin,
+        Resource, Result, ScimType, User, Verdict, config, directory, filter, http, json, log, metrics, outbox, state,
     };
     pub use serde::{Deserialize, Serialize};
 }
@@ -60,7 +66,7 @@ pub mod prelude {
 /// Makes a crate the plugin of this type.
 ///
 /// Every plugin exports `lifecycle`. The hook groups it implements are named behind a colon:
-/// `before_write`, `observe`, `deliver`. A group that is not named is not exported, and the host
+/// `access`, `before_write`, `shape`, `observe`, `deliver`, `schedule`. A group that is not named is not exported, and the host
 /// never calls it.
 ///
 /// ```
@@ -124,8 +130,19 @@ macro_rules! __export_group {
     ($plugin:ty, deliver) => {
         $crate::wasm::deliver::export!(Adapter with_types_in $crate::wasm::deliver);
     };
+    ($plugin:ty, access) => {
+        $crate::wasm::access::export!(Adapter with_types_in $crate::wasm::access);
+    };
+    ($plugin:ty, shape) => {
+        $crate::wasm::shape::export!(Adapter with_types_in $crate::wasm::shape);
+    };
+    ($plugin:ty, schedule) => {
+        $crate::wasm::schedule::export!(Adapter with_types_in $crate::wasm::schedule);
+    };
     ($plugin:ty, $other:ident) => {
-        compile_error!("a hook group is one of `before_write`, `observe`, `deliver`");
+        compile_error!(
+            "a hook group is one of `access`, `before_write`, `shape`, `observe`, `deliver`, `schedule`"
+        );
     };
 }
 
@@ -145,7 +162,10 @@ macro_rules! __export_group {
     ($plugin:ty, before_write) => {};
     ($plugin:ty, observe) => {};
     ($plugin:ty, deliver) => {};
+    ($plugin:ty, access) => {};
+    ($plugin:ty, shape) => {};
+    ($plugin:ty, schedule) => {};
     ($plugin:ty, $other:ident) => {
-        compile_error!("a hook group is one of `before_write`, `observe`, `deliver`");
+        compile_error!("a hook group is one of `access`, `before_write`, `shape`, `observe`, `deliver`, `schedule`");
     };
 }

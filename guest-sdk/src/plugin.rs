@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{Change, Message, Result, Verdict, config};
+use crate::{Change, Context, Decision, Inquiry, Job, Message, Resource, Result, Verdict, config};
 
 /// A plugin: a type that is its own configuration.
 ///
@@ -69,6 +69,27 @@ pub trait Plugin: DeserializeOwned {
     fn observe(&self, change: &Change, sequence: u64) -> Result {
         let _ = (change, sequence);
         Ok(())
+    }
+
+    /// Who may do and see what. Asked before anything is read or written for the caller: once for
+    /// each resource type that the request shows or changes. Nothing can be written here.
+    fn decide(&self, inquiry: &Inquiry) -> Result<Decision> {
+        let _ = inquiry;
+        Ok(Decision::Allow)
+    }
+
+    /// What an answer shows: change the resources in place. Nothing that is stored changes, and
+    /// the projection that the caller asked for is applied afterwards.
+    fn shape(&self, context: &Context, resources: &mut [Resource]) -> Result {
+        let _ = (context, resources);
+        Ok(())
+    }
+
+    /// One run of a job on a clock. Answers with one sentence for the operator: what was done. A
+    /// run that was cut off is made again, so it must be able to go on where it was.
+    fn run(&self, job: &Job) -> Result<String> {
+        let _ = job;
+        Ok(String::new())
     }
 
     /// One message that this plugin enqueued: at least once, in order per resource.

@@ -62,6 +62,39 @@ pub mod deliver {
     });
 }
 
+/// The export `access`.
+#[allow(missing_docs)]
+pub mod access {
+    wit_bindgen::generate!({
+        path: "../wit",
+        world: "access-hooks",
+        with: { "provost:plugin/types@0.1.0": crate::wasm::imports::provost::plugin::types },
+        pub_export_macro: true,
+    });
+}
+
+/// The export `shape`.
+#[allow(missing_docs)]
+pub mod shape {
+    wit_bindgen::generate!({
+        path: "../wit",
+        world: "shape-hooks",
+        with: { "provost:plugin/types@0.1.0": crate::wasm::imports::provost::plugin::types },
+        pub_export_macro: true,
+    });
+}
+
+/// The export `schedule`.
+#[allow(missing_docs)]
+pub mod schedule {
+    wit_bindgen::generate!({
+        path: "../wit",
+        world: "schedule-hooks",
+        with: { "provost:plugin/types@0.1.0": crate::wasm::imports::provost::plugin::types },
+        pub_export_macro: true,
+    });
+}
+
 /// A plugin in the shape that the bindings export.
 pub struct Adapter<P>(PhantomData<P>);
 
@@ -102,6 +135,31 @@ impl<P: Plugin> deliver::exports::provost::plugin::deliver::Guest for Adapter<P>
     ) -> Result<(), types::Failure> {
         let message = convert::message(ctx, message)?;
         Ok(crate::invoke::deliver::<P>(&message)?)
+    }
+}
+
+impl<P: Plugin> access::exports::provost::plugin::access::Guest for Adapter<P> {
+    fn decide(
+        ctx: types::Context,
+        target: Option<String>,
+    ) -> Result<access::exports::provost::plugin::access::Decision, types::Failure> {
+        let inquiry = crate::Inquiry::from_parts(convert::context(ctx)?, target);
+        Ok(crate::invoke::decide::<P>(&inquiry)?.into())
+    }
+}
+
+impl<P: Plugin> shape::exports::provost::plugin::shape::Guest for Adapter<P> {
+    fn shape(ctx: types::Context, resources: Vec<String>) -> Result<Vec<String>, types::Failure> {
+        Ok(crate::invoke::shape::<P>(&convert::context(ctx)?, &resources)?)
+    }
+}
+
+impl<P: Plugin> schedule::exports::provost::plugin::schedule::Guest for Adapter<P> {
+    fn run(
+        ctx: types::Context,
+        occasion: schedule::exports::provost::plugin::schedule::Occasion,
+    ) -> Result<String, types::Failure> {
+        Ok(crate::invoke::run::<P>(&convert::job(ctx, occasion)?)?)
     }
 }
 

@@ -131,8 +131,13 @@ impl App {
         let base_url = config.base_url(listens);
 
         let (stop, stopped) = watch::channel(false);
-        let (delivery, delivering) =
-            Delivery::start(store.clone(), plugins.clone(), clock.clone(), config.delivery.into(), stopped.clone());
+        let (delivery, delivering) = Delivery::start(
+            store.clone(),
+            plugins.roster().clone(),
+            clock.clone(),
+            config.delivery.into(),
+            stopped.clone(),
+        );
         let settings = Settings {
             base_url: base_url.clone(),
             leniency: config.scim.leniency.clone(),
@@ -142,7 +147,7 @@ impl App {
             passwords: config.scim.passwords.clone(),
             me: config.scim.me.clone(),
         };
-        let pipeline = Arc::new(Pipeline::new(store.clone(), plugins.clone(), schemas, settings));
+        let pipeline = Arc::new(Pipeline::new(store.clone(), plugins.roster().clone(), schemas, settings));
         let api = Api {
             pipeline: pipeline.clone(),
             store: store.clone(),

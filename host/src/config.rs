@@ -14,7 +14,7 @@ use provost_scim::{Leniency, Schemas};
 use serde::Deserialize;
 
 use crate::delivery::Patience;
-use crate::hook::{OnFault, Operation};
+use crate::hook::{Act, OnFault, Operation};
 use crate::http::PatchAnswer;
 use crate::limits;
 use crate::pipeline::{MeRules, PasswordRules};
@@ -414,7 +414,7 @@ impl Config {
         match self.plugin.iter().find(|plugin| plugin.name == *policy) {
             None => Err(format!("there is no plugin `{policy}`")),
             Some(plugin) if !plugin.enabled => Err(format!("plugin `{policy}` is switched off")),
-            Some(plugin) if !plugin.subscribes("User", Operation::Create) => {
+            Some(plugin) if !plugin.subscribes("User", Act::Change(Operation::Create)) => {
                 Err(format!("plugin `{policy}` is not asked about new Users; see its `types` and `operations`"))
             }
             Some(plugin) if plugin.on_fault != OnFault::Refuse => {

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::{NoContext, Uuid};
 
+use crate::hook::{PluginName, Settled};
+
 /// The part of the directory a key belongs to. One server holds one realm today; every stored
 /// key begins with it, so that tenants can come without a migration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -140,6 +142,13 @@ pub struct RequestContext {
     pub capacity: Capacity,
     /// Which leniencies it has needed so far.
     pub deviations: Deviations,
+    /// Which plugins it works with.
+    pub plugins: Settled,
+    /// Whose change caused whose: the plugins that stand between the first cause and this request, oldest first.
+    /// Empty for a client's.
+    pub trail: Arc<[PluginName]>,
+    /// Whether it is only tried out: it runs to the commit, and nothing is committed.
+    pub dry_run: bool,
 }
 
 impl RequestContext {
@@ -153,6 +162,9 @@ impl RequestContext {
             overhead_bypass: false,
             capacity: Capacity::Client,
             deviations: Deviations::default(),
+            plugins: Settled::default(),
+            trail: Arc::default(),
+            dry_run: false,
         }
     }
 }

@@ -1,17 +1,17 @@
 //! What plugins are asked, and what they may answer.
 //!
-//! These are the words that the pipeline, the delivery worker and the plugin host share. The
-//! pipeline knows plugins only as [`Hooks`], so it can be tested with a scripted fake.
+//! These are the words that the pipeline, the workers and the plugin host share. The pipeline knows
+//! plugins only as [`Hooks`], so it can be tested with a scripted fake.
 //!
 //! Three things are never mixed up here: a *refusal* (the rule said no), a plugin *error* (the
 //! rule could not tell) and a *fault* (the guest broke a limit, trapped, or answered nonsense).
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use futures::future::BoxFuture;
 use jiff::Timestamp;
-use provost_scim::{Draft, Member, Resource};
+use provost_scim::{Attributes, Draft, Member, Resource, ResourceType};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -77,6 +77,97 @@ impl Operation {
             Self::Patch => "patch",
             Self::Delete => "delete",
         }
+    }
+}
+
+/// Whatever a request may do with resources, in the words that plugins are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "&'static str", try_from = "String")]
+pub enum Act {
+    /// One resource is read.
+    Read,
+    /// Resources are searched, or shown inside others.
+    Search,
+    /// Something is changed.
+    Change(Operation),
+}
+
+impl Act {
+    /// Every one.
+    pub const ALL: [Act; 6] = [
+        Self::Change(Operation::Create),
+        Self::Change(Operation::Replace),
+        Self::Change(Operation::Patch),
+        Self::Change(Operation::Delete),
+        Self::Read,
+        Self::Search,
+    ];
+
+    /// The word for logs and listings.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Search => "search",
+            Self::Change(operation) => operation.as_str(),
+        }
+    }
+}
+
+impl From<Act> for &'static str {
+    fn from(act: Act) -> Self {
+        act.as_str()
+    }
+}
+
+impl TryFrom<String> for Act {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let known = || Self::ALL.map(Self::as_str).join(", ");
+        let found = Self::ALL.into_iter().find(|act| act.as_str() == text);
+        found.ok_or_else(|| format!("`{}` is no operation; expected one of {}", text.escape_default(), known()))
+    }
+}
+
+/// The kinds of moment at which a plugin is called; each is one exported interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HookGroup {
+    /// Before a change is committed.
+    BeforeWrite,
+    /// After a change is committed.
+    Observe,
+    /// A message of the plugin's own.
+    Deliver,
+    /// Who may do and see what.
+    Access,
+    /// What an answer shows.
+    Shape,
+    /// A job on a clock.
+    Schedule,
+}
+
+impl HookGroup {
+    /// Every group.
+    pub const ALL: [HookGroup; 6] =
+        [Self::Access, Self::BeforeWrite, Self::Shape, Self::Observe, Self::Deliver, Self::Schedule];
+
+    /// The interface's name in the WIT.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::BeforeWrite => "before-write",
+            Self::Observe => "observe",
+            Self::Deliver => "deliver",
+            Self::Access => "access",
+            Self::Shape => "shape",
+            Self::Schedule => "schedule",
+        }
+    }
+}
+
+impl fmt::Display for HookGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -321,15 +412,63 @@ pub struct StagedState {
     pub expected: Option<Option<Vec<u8>>>,
 }
 
-/// One plugin that is asked about a change.
+/// One plugin that is asked, in one of its hook groups.
 #[derive(Debug, Clone)]
-pub struct Reviewer {
+pub struct Consulted {
     /// Who.
     pub attribution: Attribution,
+    /// As what.
+    pub group: HookGroup,
     /// What happens when it gives no answer.
     pub on_fault: OnFault,
     /// The attribute paths it may change (`*` for all): `name` covers `name.givenName`.
     pub may_write: Arc<[String]>,
+}
+
+/// What an access hook is asked: whether the caller may do this, and with what.
+#[derive(Debug, Clone, Copy)]
+pub struct Inquiry<'a> {
+    /// What the caller wants to do.
+    pub act: Act,
+    /// The resource type's name.
+    pub resource_type: &'a str,
+    /// The one resource that it is about, as it is stored; absent on a search and on a create.
+    pub target: Option<&'a Resource>,
+}
+
+/// What an access hook answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// As far as this plugin is concerned.
+    Allow,
+    /// Whatever this SCIM filter does not match does not exist for the caller.
+    Narrow(String),
+    /// No.
+    Deny(Refusal),
+}
+
+/// One job, as the operator wrote it down: `[[plugin.job]]`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct JobName {
+    /// Whose.
+    pub plugin: PluginName,
+    /// The plugin's own name for it.
+    pub job: String,
+}
+
+/// What a job is told of its run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobRun {
+    /// Which job.
+    pub name: JobName,
+    /// When it was due.
+    pub due: Timestamp,
+    /// When it last ended well, if it ever did.
+    pub last_success: Option<Timestamp>,
+    /// Whether an operator started it.
+    pub by_hand: bool,
+    /// From 1; a run that was cut off is made again.
+    pub attempt: u32,
 }
 
 /// A committed change, for observers.
@@ -391,25 +530,51 @@ pub struct Message {
     pub cause: Cause,
 }
 
-/// The plugins, as the pipeline and the delivery worker know them.
+/// One set of plugins, as the pipeline and the workers know it. It never changes: after an upgrade there is another
+/// one, and [`Roster`] tells which is the present one.
 ///
 /// No method panics or hangs, whatever the guest does: each call is bounded in time, memory,
 /// output and host calls, and ends as a value.
 pub trait Hooks: Send + Sync + 'static {
     /// The plugins that review this change, in the operator's order. A plugin that should be
     /// asked but is not loaded is among them, and answers [`FaultKind::Unavailable`].
-    fn reviewers(&self, change: &Change) -> Vec<Reviewer>;
+    fn reviewers(&self, change: &Change) -> Vec<Consulted>;
 
     /// Asks one plugin. Its effects count only if the answer is used.
     fn review<'a>(
         &'a self,
-        reviewer: &'a Reviewer,
+        reviewer: &'a Consulted,
         cx: &'a RequestContext,
         change: &'a Change,
     ) -> BoxFuture<'a, Result<(Verdict, Effects), Trouble>>;
 
     /// Notes that an answer, though well formed, broke a rule when the host applied it.
-    fn blame(&self, reviewer: &Reviewer, fault: &Fault);
+    fn blame(&self, consulted: &Consulted, fault: &Fault);
+
+    /// The plugins that decide who may do this with resources of this type, in the operator's order.
+    fn gatekeepers(&self, act: Act, resource_type: &str) -> Vec<Consulted>;
+
+    /// Asks one plugin who may do and see what.
+    fn decide<'a>(
+        &'a self,
+        gatekeeper: &'a Consulted,
+        cx: &'a RequestContext,
+        inquiry: Inquiry<'a>,
+    ) -> BoxFuture<'a, Result<Decision, Trouble>>;
+
+    /// The plugins that shape answers with resources of this type, in the operator's order.
+    fn shapers(&self, act: Act, resource_type: &str) -> Vec<Consulted>;
+
+    /// Has one plugin shape documents of one resource type. As many come back, in the same order;
+    /// what it may not see is not in them, and does not come back.
+    fn shape<'a>(
+        &'a self,
+        shaper: &'a Consulted,
+        cx: &'a RequestContext,
+        act: Act,
+        resource_type: &'a ResourceType,
+        documents: &'a [Attributes],
+    ) -> BoxFuture<'a, Result<Vec<Attributes>, Trouble>>;
 
     /// The plugins that want to hear of this change after its commit.
     fn observers(&self, change: &Change) -> Vec<PluginName>;
@@ -427,4 +592,44 @@ pub trait Hooks: Send + Sync + 'static {
 
     /// Sends one enqueued HTTP request, under the grants of the plugin that enqueued it.
     fn send<'a>(&'a self, message: &'a Message, attempt: u32) -> BoxFuture<'a, Result<(), Trouble>>;
+
+    /// Runs one job; answers with its one sentence for the operator.
+    fn run<'a>(&'a self, cx: &'a RequestContext, run: &'a JobRun) -> BoxFuture<'a, Result<String, Trouble>>;
+}
+
+/// Which set of plugins is the present one. A request takes it once and ends with the set it began with.
+pub struct Roster(RwLock<Arc<dyn Hooks>>);
+
+impl Roster {
+    /// A roster that begins with this set.
+    pub fn new(hooks: Arc<dyn Hooks>) -> Self {
+        Self(RwLock::new(hooks))
+    }
+
+    /// The present set.
+    pub fn now(&self) -> Arc<dyn Hooks> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts another set in its place, for whoever asks from now on.
+    pub fn set(&self, hooks: Arc<dyn Hooks>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = hooks;
+    }
+}
+
+/// The set of plugins that one request works with: settled when it first needs one. Clones share it.
+#[derive(Clone, Default)]
+pub struct Settled(Arc<OnceLock<Arc<dyn Hooks>>>);
+
+impl Settled {
+    /// The request's set.
+    pub fn on(&self, roster: &Roster) -> &Arc<dyn Hooks> {
+        self.0.get_or_init(|| roster.now())
+    }
+}
+
+impl fmt::Debug for Settled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.get().is_some() { "settled" } else { "open" })
+    }
 }

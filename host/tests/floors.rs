@@ -29,9 +29,9 @@ const ROOMS: [(&str, &[&str]); 9] = [
     ("metrics_exporter_prometheus", &["telemetry"]),
 ];
 
-/// The admin door authenticates and logs the way the SCIM door does, and a change is described
-/// with the words of its request. Nothing else crosses.
-const CROSSINGS: [(&str, &str); 2] = [("admin", "http"), ("hook", "context")];
+/// The admin door authenticates and logs the way the SCIM door does; a change is described with the
+/// words of its request, and a request with those of its plugins. Nothing else crosses.
+const CROSSINGS: [(&str, &str); 3] = [("admin", "http"), ("hook", "context"), ("context", "hook")];
 
 /// What may be used by these files only: a database by what makes an engine of it.
 const FILES: [(&str, &str); 2] = [("sled", "store/sled.rs"), ("fjall", "store/fjall.rs")];

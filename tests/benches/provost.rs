@@ -49,11 +49,11 @@ fn hook_call(c: &mut Criterion) {
         attempt: 1,
     };
     let cx = administrator();
-    let reviewer = host.reviewers(&change).remove(0);
+    let reviewer = host.set().reviewers(&change).remove(0);
 
     let mut group = c.benchmark_group("hook_call");
     group.bench_function("provost", |b| {
-        b.to_async(&runtime).iter(async || host.review(&reviewer, &cx, &change).await.expect("a verdict"));
+        b.to_async(&runtime).iter(async || host.set().review(&reviewer, &cx, &change).await.expect("a verdict"));
     });
     let bare = bare::Bare::new(Path::new(guests::STAMP), config_json);
     group.bench_function("bare_wasmtime", |b| {

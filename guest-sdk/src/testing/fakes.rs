@@ -8,6 +8,7 @@ use provost_scim::{Leniency, Schemas};
 use serde_json::Value;
 
 use super::outcome::{Enqueued, Line};
+use super::resources;
 use crate::{Attributes, Context, Member, directory, http, log, outbox, state};
 
 thread_local! {
@@ -37,6 +38,7 @@ pub struct Host {
     pub(super) messages: Vec<Enqueued>,
     pub(super) messages_ever: u64,
     pub(super) lines: Vec<Line>,
+    pub(super) counts: BTreeMap<String, u64>,
     pub(super) context: Option<Context>,
 }
 
@@ -86,6 +88,39 @@ impl Host {
     pub fn fails(mut self, error: http::Error) -> Self {
         self.answers.push_back(Err(error));
         self
+    }
+
+    /// Makes a change of the directory, as the host would without any other plugin.
+    fn apply(&mut self, write: directory::Write) -> Result<Option<String>, directory::WriteError> {
+        let refused = |status, scim_type: Option<&str>, detail: &str| directory::WriteError::Refused {
+            status,
+            scim_type: scim_type.map(str::to_owned),
+            detail: detail.to_owned(),
+        };
+        let place = match &write.id {
+            None => None,
+            Some(id) => {
+                let mut all = self.resources.iter();
+                let place = all.position(|(kind, document)| *kind == write.resource_type && document["id"] == *id);
+                Some(place.ok_or_else(|| refused(404, None, "there is no such resource"))?)
+            }
+        };
+        let current = place.map(|place| &self.resources[place].1);
+        if let (Some(wanted), Some(current)) = (&write.if_match, current)
+            && current.get("meta").and_then(|meta| meta["version"].as_str()) != Some(wanted)
+        {
+            return Err(refused(412, None, "the resource has another version"));
+        }
+        let after = resources::written(&write, current, self.resources.len());
+        let after = after.map_err(|detail| refused(400, Some("invalidValue"), &detail))?;
+        let text = after.as_ref().map(|document| Value::Object(document.clone()).to_string());
+        match (place, after) {
+            (Some(place), Some(document)) => self.resources[place].1 = document,
+            (Some(place), None) => drop(self.resources.remove(place)),
+            (None, Some(document)) => self.resources.push((write.resource_type.clone(), document)),
+            (None, None) => return Err(refused(400, None, "a delete needs an id")),
+        }
+        Ok(text)
     }
 
     /// Runs code that may call this host.
@@ -210,6 +245,18 @@ pub(crate) fn directory_members(group: &str, after: Option<&str>, count: u32) ->
 
 pub(crate) fn directory_is_member(group: &str, id: &str) -> Result<bool, directory::Error> {
     with(|host| Ok(host.members.get(group).is_some_and(|members| members.iter().any(|member| member.id == id))))
+}
+
+pub(crate) fn directory_apply(write: directory::Write) -> Result<Option<String>, directory::WriteError> {
+    with(|host| host.apply(write))
+}
+
+pub(crate) fn metrics_count(name: &str, by: u64, _labels: Vec<(String, String)>) {
+    with(|host| *host.counts.entry(name.to_owned()).or_default() += by);
+}
+
+pub(crate) fn metrics_observe(name: &str, _value: f64, _labels: Vec<(String, String)>) {
+    with(|host| *host.counts.entry(name.to_owned()).or_default() += 1);
 }
 
 pub(crate) fn enqueue(target: &str, payload: String, options: outbox::Options) -> Result<(), outbox::Error> {

@@ -12,7 +12,8 @@ use provost_scim::{
 use serde_json::{Value, json};
 
 use crate::change::Parts;
-use crate::{Member, MembershipChange, Operation, Verdict};
+use crate::directory::{Action, Write};
+use crate::{Attributes, Member, MembershipChange, Operation, Verdict};
 
 /// The id of a resource that a test gives none.
 const ID: &str = "01930000-0000-7000-8000-000000000001";
@@ -66,6 +67,35 @@ pub(super) fn patch(resource_type: &str, before: Value, operations: Value) -> Pr
 #[track_caller]
 pub(super) fn delete(resource_type: &str, before: Value) -> Proposal {
     of_stored(Operation::Delete, resource_type, before)
+}
+
+/// What becomes of a resource by a plugin's own change; absent after a delete.
+pub(super) fn written(write: &Write, current: Option<&Attributes>, count: usize) -> Result<Option<Attributes>, String> {
+    let body = write.body.as_deref().map(serde_json::from_str::<Value>).transpose();
+    let body = body.map_err(|_| "the body is not JSON".to_owned())?;
+    let schemas = Schemas::standard();
+    let resource_type = schemas.resource_type(&write.resource_type).ok_or("there is no such resource type")?;
+    let words = |invalid: Invalid| invalid.detail;
+    let before =
+        current.map(|document| of_stored(Operation::Patch, &write.resource_type, Value::Object(document.clone())));
+    let stored = before.as_ref().and_then(|before| before.current.as_ref());
+    let draft = match (write.action, stored, body) {
+        (Action::Delete, _, _) => return Ok(None),
+        (Action::Create, _, Some(body)) => check::create(body, resource_type, &leniency()).map_err(words)?,
+        (Action::Replace, Some(current), Some(body)) => check::replace(current, body, &leniency()).map_err(words)?,
+        (Action::Patch, Some(current), Some(body)) => {
+            let operations = patch::parse_operations(body).map_err(words)?;
+            patch::apply(current.to_draft(), Some(current), &operations, &leniency()).map_err(words)?
+        }
+        _ => return Err("the change lacks its id or its body".to_owned()),
+    };
+    let id = match write.id.clone() {
+        Some(id) => id,
+        None => format!("01930000-0000-7000-8000-{:012x}", 0x1000 + count),
+    };
+    let stamp = stored.map_or(stamp_of(&id), Resource::stamp);
+    let resource = provost_scim::validate(draft, stamp).map_err(words)?;
+    Ok(Some(resource.document()))
 }
 
 impl Proposal {

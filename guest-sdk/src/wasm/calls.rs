@@ -68,6 +68,30 @@ pub(crate) fn directory_is_member(group: &str, id: &str) -> Result<bool, directo
     Ok(wit::directory::is_member(group, id)?)
 }
 
+pub(crate) fn directory_apply(write: directory::Write) -> Result<Option<String>, directory::WriteError> {
+    let action = match write.action {
+        directory::Action::Create => wit::directory_write::Action::Create,
+        directory::Action::Replace => wit::directory_write::Action::Replace,
+        directory::Action::Patch => wit::directory_write::Action::Patch,
+        directory::Action::Delete => wit::directory_write::Action::Delete,
+    };
+    Ok(wit::directory_write::apply(&wit::directory_write::Request {
+        action,
+        resource_type: write.resource_type,
+        id: write.id,
+        body: write.body,
+        if_match: write.if_match,
+    })?)
+}
+
+pub(crate) fn metrics_count(name: &str, by: u64, labels: Vec<(String, String)>) {
+    wit::metrics::count(name, by, &to_pairs(labels));
+}
+
+pub(crate) fn metrics_observe(name: &str, value: f64, labels: Vec<(String, String)>) {
+    wit::metrics::observe(name, value, &to_pairs(labels));
+}
+
 pub(crate) fn enqueue(target: &str, payload: String, options: outbox::Options) -> Result<(), outbox::Error> {
     Ok(wit::outbox::enqueue(target, &payload, &options.into())?)
 }
@@ -122,6 +146,19 @@ impl From<wit::directory::Error> for directory::Error {
             wit::directory::Error::Invalid(reason) => Self::Invalid(reason),
             wit::directory::Error::TooLarge => Self::TooLarge,
             wit::directory::Error::Unavailable(reason) => Self::Unavailable(reason),
+        }
+    }
+}
+
+impl From<wit::directory_write::Error> for directory::WriteError {
+    fn from(error: wit::directory_write::Error) -> Self {
+        match error {
+            wit::directory_write::Error::Denied(what) => Self::Denied(what),
+            wit::directory_write::Error::Refused(refused) => {
+                Self::Refused { status: refused.status, scim_type: refused.scim_type, detail: refused.detail }
+            }
+            wit::directory_write::Error::Looped(plugins) => Self::Looped(plugins),
+            wit::directory_write::Error::Unavailable(reason) => Self::Unavailable(reason),
         }
     }
 }

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use super::access::exports::provost::plugin::access as wit_access;
 use super::deliver::exports::provost::plugin::deliver as wit_deliver;
 use super::imports::provost::plugin::types as wit;
 use super::lifecycle::exports::provost::plugin::lifecycle as wit_lifecycle;
+use super::schedule::exports::provost::plugin::schedule as wit_schedule;
 use crate::change::Parts;
 use crate::{
-    Caller, Change, Context, Failure, Finding, Hold, Member, MembershipChange, Message, Operation, Refusal,
-    RefusalStatus, ScimType, Verdict,
+    Caller, Change, Context, Decision, Failure, Finding, Hold, Job, Member, MembershipChange, Message, Operation,
+    Refusal, RefusalStatus, ScimType, Verdict,
 };
 
 pub(super) fn change(ctx: wit::Context, change: wit::Change) -> Result<Change, Failure> {
@@ -33,7 +35,7 @@ pub(super) fn message(ctx: wit::Context, message: wit_deliver::Message) -> Resul
     })
 }
 
-fn context(ctx: wit::Context) -> Result<Context, Failure> {
+pub(super) fn context(ctx: wit::Context) -> Result<Context, Failure> {
     Ok(Context {
         request_id: ctx.request_id,
         realm: ctx.realm,
@@ -54,6 +56,16 @@ fn context(ctx: wit::Context) -> Result<Context, Failure> {
     })
 }
 
+pub(super) fn job(ctx: wit::Context, occasion: wit_schedule::Occasion) -> Result<Job, Failure> {
+    Ok(Job {
+        name: occasion.job,
+        due_ms: occasion.due_ms,
+        last_success_ms: occasion.last_success_ms,
+        by_hand: occasion.by_hand,
+        context: context(ctx)?,
+    })
+}
+
 pub(super) fn pairs(pairs: Vec<wit::Pair>) -> Vec<(String, String)> {
     pairs.into_iter().map(|pair| (pair.name, pair.value)).collect()
 }
@@ -71,6 +83,7 @@ impl From<wit::Operation> for Operation {
             wit::Operation::Delete => Self::Delete,
             wit::Operation::Read => Self::Read,
             wit::Operation::Search => Self::Search,
+            wit::Operation::Run => Self::Run,
         }
     }
 }
@@ -113,6 +126,16 @@ impl From<Verdict> for wit::Verdict {
             Verdict::Hold(Hold { reason, approvals, expires_s }) => {
                 Self::Hold(wit::Hold { reason, approvals, expires_s })
             }
+        }
+    }
+}
+
+impl From<Decision> for wit_access::Decision {
+    fn from(decision: Decision) -> Self {
+        match decision {
+            Decision::Allow => Self::Allow,
+            Decision::Narrow(filter) => Self::Narrow(filter),
+            Decision::Deny(refusal) => Self::Deny(refusal.into()),
         }
     }
 }

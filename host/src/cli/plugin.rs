@@ -191,9 +191,9 @@ fn read_json<T: serde::de::DeserializeOwned>(file: &PathBuf) -> Result<T, Failur
 
 async fn review(host: &PluginHost, input: &Input, schemas: &Schemas) -> Result<Value, Failure> {
     let change = input.change(schemas)?;
-    let reviewers = host.reviewers(&change);
+    let reviewers = host.set().reviewers(&change);
     let reviewer = reviewers.first().ok_or("the plugin has no before-write hook for this change")?;
-    let (verdict, effects) = host.review(reviewer, &admin::local(&Clock::System), &change).await?;
+    let (verdict, effects) = host.set().review(reviewer, &admin::local(&Clock::System), &change).await?;
 
     let mut outcome = match verdict {
         Verdict::Proceed => json!({ "verdict": "proceed" }),
@@ -267,13 +267,13 @@ async fn observe(host: &PluginHost, input: &Input, schemas: &Schemas) -> Result<
         changed_paths: change.changed_paths.clone(),
         membership: change.membership.clone(),
     };
-    host.observe(&input.message(Work::Observe), &committed, 1).await?;
+    host.set().observe(&input.message(Work::Observe), &committed, 1).await?;
     Ok(json!({ "observed": true }))
 }
 
 async fn deliver(host: &PluginHost, input: &Input) -> Result<Value, Failure> {
     let payload = input.payload.clone().unwrap_or_default().to_string();
-    host.deliver(&input.message(Work::Deliver { payload }), 1).await?;
+    host.set().deliver(&input.message(Work::Deliver { payload }), 1).await?;
     Ok(json!({ "delivered": true }))
 }
 

@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use tracing::{debug, error, info, warn};
 
 use crate::clock::Clock;
-use crate::hook::{Hooks, Trouble, Work};
+use crate::hook::{Hooks, Roster, Trouble, Work};
 use crate::limits::{DELIVERIES_MAX, DELIVERY_ATTEMPTS_MAX, DELIVERY_BACKOFF_MILLIS_MAX, DELIVERY_BACKOFF_MILLIS_MIN};
 use crate::store::{OutboxKey, OutboxRow, Store, StoreError};
 use lanes::{Lane, Lanes};
@@ -81,7 +81,7 @@ impl Delivery {
     /// Starts the worker. It ends, with no delivery left half way, after `stop` turns true.
     pub fn start(
         store: Arc<Store>,
-        hooks: Arc<dyn Hooks>,
+        roster: Arc<Roster>,
         clock: Clock,
         patience: Patience,
         stop: watch::Receiver<bool>,
@@ -89,7 +89,7 @@ impl Delivery {
         let (orders, inbox) = mpsc::unbounded_channel();
         let (count, ended) = watch::channel(0);
         let worker =
-            Worker { store: store.clone(), hooks, clock, patience, lanes: Lanes::default(), seen: None, ended: count };
+            Worker { store: store.clone(), roster, clock, patience, lanes: Lanes::default(), seen: None, ended: count };
         let running = tokio::spawn(worker.run(inbox, stop));
         (Self { store, orders, ended }, running)
     }
@@ -135,7 +135,7 @@ enum Outcome {
 
 struct Worker {
     store: Arc<Store>,
-    hooks: Arc<dyn Hooks>,
+    roster: Arc<Roster>,
     clock: Clock,
     patience: Patience,
     lanes: Lanes,
@@ -186,7 +186,7 @@ impl Worker {
             let Some((lane, key)) = self.lanes.take_due(self.clock.now()) else { return };
             let delivery = One {
                 store: self.store.clone(),
-                hooks: self.hooks.clone(),
+                hooks: self.roster.now(),
                 clock: self.clock.clone(),
                 patience: self.patience,
             };

@@ -260,7 +260,7 @@ impl Pipeline {
                     proposed.attributes.insert("active".to_owned(), Value::Bool(false));
                     change.note_changed_paths();
                 }
-                self.is_guarded(change)
+                self.is_guarded(cx, change)
             }
         }
     }
@@ -277,12 +277,12 @@ impl Pipeline {
     }
 
     /// Whether the policy plugin reviews this registration, and can stop it.
-    fn is_guarded(&self, change: &Change) -> Result<(), MeError> {
+    fn is_guarded(&self, cx: &RequestContext, change: &Change) -> Result<(), MeError> {
         let Some(registration) = &self.settings.me.registration else {
             return Err(MeError::Unconfigured { key: "scim.me.registration" });
         };
         let policy = &registration.policy;
-        let reviewers = self.hooks.reviewers(change);
+        let reviewers = self.hooks(cx).reviewers(change);
         let guards = reviewers.iter().any(|r| r.attribution.plugin == *policy && r.on_fault == OnFault::Refuse);
         if guards { Ok(()) } else { Err(MeError::Unguarded { policy: policy.clone() }) }
     }

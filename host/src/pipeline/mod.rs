@@ -36,7 +36,7 @@ pub use secret::{HashError, PasswordRules};
 pub use write::{At, Precondition};
 
 use crate::context::RequestContext;
-use crate::hook::Hooks;
+use crate::hook::{Hooks, Roster};
 use crate::store::Store;
 use cursor::Cursors;
 use disk::Disk;
@@ -48,7 +48,7 @@ use turn::Turns;
 #[derive(Clone)]
 pub struct Pipeline {
     store: Arc<Store>,
-    hooks: Arc<dyn Hooks>,
+    roster: Arc<Roster>,
     schemas: Arc<Schemas>,
     settings: Settings,
     cursors: Cursors,
@@ -96,12 +96,12 @@ pub struct Answer {
 
 impl Pipeline {
     /// A pipeline over this store, these plugins and these schemas.
-    pub fn new(store: Arc<Store>, hooks: Arc<dyn Hooks>, schemas: Arc<Schemas>, settings: Settings) -> Self {
+    pub fn new(store: Arc<Store>, roster: Arc<Roster>, schemas: Arc<Schemas>, settings: Settings) -> Self {
         store.reached_at(&settings.base_url);
         let cursors = Cursors::new(store.cursor_key());
         let (turns, members_held, disk) = (Arc::default(), Arc::default(), Disk::default());
         let (hasher, desk) = (Hasher::new(&settings.passwords), Arc::new(Desk::new(&settings.me, &schemas)));
-        Self { store, hooks, schemas, settings, cursors, turns, members_held, disk, hasher, desk }
+        Self { store, roster, schemas, settings, cursors, turns, members_held, disk, hasher, desk }
     }
 
     /// How many members of large groups are held in memory for answers on their way.
@@ -118,6 +118,11 @@ impl Pipeline {
     /// and is read with the settings' own, which nobody counts.
     fn leniency(&self, cx: &RequestContext) -> Leniency {
         self.settings.leniency.noting(&cx.deviations)
+    }
+
+    /// The plugins that this request works with, from its first need of one to its end.
+    fn hooks<'a>(&self, cx: &'a RequestContext) -> &'a dyn Hooks {
+        &**cx.plugins.on(&self.roster)
     }
 
     /// What the operator decided.

@@ -10,7 +10,7 @@ use tracing::warn;
 
 use super::{Pipeline, WriteError};
 use crate::context::RequestContext;
-use crate::hook::{Attribution, Change, Effects, Fault, FaultKind, OnFault, PluginName, Reviewer, Trouble, Verdict};
+use crate::hook::{Attribution, Change, Consulted, Effects, Fault, FaultKind, OnFault, PluginName, Trouble, Verdict};
 
 /// A change that every plugin let pass, with what they want sent and remembered.
 pub(super) struct Reviewed {
@@ -22,11 +22,11 @@ pub(super) struct Reviewed {
 impl Pipeline {
     /// Hands the change to each plugin in turn, in the order the operator chose.
     pub(super) async fn review(&self, cx: &RequestContext, change: Change) -> Result<Reviewed, WriteError> {
-        let reviewers = self.hooks.reviewers(&change);
+        let reviewers = self.hooks(cx).reviewers(&change);
         let mut reviewed = Reviewed { change, effects: Vec::new(), changed_by: Vec::new() };
         for reviewer in &reviewers {
             let by = || reviewer.attribution.clone();
-            let outcome = match self.hooks.review(reviewer, cx, &reviewed.change).await {
+            let outcome = match self.hooks(cx).review(reviewer, cx, &reviewed.change).await {
                 Ok((Verdict::Reject(refusal), _)) => return Err(WriteError::Refused { by: by(), refusal }),
                 Ok((Verdict::Hold(hold), _)) => return Err(WriteError::Held { by: by(), hold }),
                 Ok((Verdict::Proceed, effects)) => Ok((None, effects)),
@@ -52,7 +52,7 @@ impl Pipeline {
     async fn patched(
         &self,
         cx: &RequestContext,
-        reviewer: &Reviewer,
+        reviewer: &Consulted,
         change: &Change,
         operations: Value,
     ) -> Result<Result<Change, Trouble>, WriteError> {
@@ -68,7 +68,7 @@ impl Pipeline {
     async fn replaced(
         &self,
         cx: &RequestContext,
-        reviewer: &Reviewer,
+        reviewer: &Consulted,
         change: &Change,
         document: Value,
     ) -> Result<Result<Change, Trouble>, WriteError> {
@@ -82,7 +82,7 @@ impl Pipeline {
     async fn changed(
         &self,
         cx: &RequestContext,
-        reviewer: &Reviewer,
+        reviewer: &Consulted,
         change: &Change,
         proposed: Result<Draft, Invalid>,
     ) -> Result<Result<Change, Trouble>, WriteError> {
@@ -94,7 +94,7 @@ impl Pipeline {
             Ok(change) => Ok(Ok(change)),
             Err(WriteError::Invalid(invalid)) => {
                 let fault = Fault::new(FaultKind::Output, format!("its change is invalid: {invalid}"));
-                self.hooks.blame(reviewer, &fault);
+                self.hooks(cx).blame(reviewer, &fault);
                 Ok(Err(fault.into()))
             }
             Err(other) => Err(other),
@@ -105,7 +105,7 @@ impl Pipeline {
     async fn accepted(
         &self,
         cx: &RequestContext,
-        reviewer: &Reviewer,
+        reviewer: &Consulted,
         change: &Change,
         mut proposed: Draft,
     ) -> Result<Change, WriteError> {
@@ -137,7 +137,7 @@ impl Pipeline {
 }
 
 impl Reviewed {
-    fn accept(&mut self, reviewer: &Reviewer, changed: Option<Change>, effects: Effects) {
+    fn accept(&mut self, reviewer: &Consulted, changed: Option<Change>, effects: Effects) {
         if let Some(change) = changed {
             self.change = change;
             self.changed_by.push(reviewer.attribution.clone());
@@ -159,7 +159,7 @@ impl Change {
 }
 
 /// Whether the operator lets the plugin change this path, however the grant was spelled.
-fn granted(reviewer: &Reviewer, of: &ResourceType, path: &str) -> Result<(), Invalid> {
+fn granted(reviewer: &Consulted, of: &ResourceType, path: &str) -> Result<(), Invalid> {
     let covered = reviewer.may_write.iter().any(|grant| {
         let canonical = of.place(grant).map(|place| place.path());
         covers(canonical.as_deref().unwrap_or(grant), path)
@@ -175,7 +175,7 @@ fn nothing_to_change() -> Invalid {
 }
 
 /// What the operator chose for a plugin that gave no usable answer.
-fn refuse_or_skip(cx: &RequestContext, reviewer: &Reviewer, trouble: Trouble) -> Result<(), WriteError> {
+fn refuse_or_skip(cx: &RequestContext, reviewer: &Consulted, trouble: Trouble) -> Result<(), WriteError> {
     let by = reviewer.attribution.clone();
     match reviewer.on_fault {
         OnFault::Refuse => Err(WriteError::Troubled { by, trouble }),

@@ -265,8 +265,8 @@ impl Pipeline {
 
     async fn commit(&self, cx: &RequestContext, reviewed: Reviewed, after: Option<Resource>) -> Result<(), WriteError> {
         let Reviewed { change, effects, changed_by } = reviewed;
-        let observers = self.hooks.observers(&change);
-        let group_observers = self.group_observers(&change);
+        let observers = self.hooks(cx).observers(&change);
+        let group_observers = self.group_observers(cx, &change);
         let write = Write {
             realm: cx.realm,
             request_id: cx.request_id.clone(),
@@ -286,10 +286,10 @@ impl Pipeline {
     }
 
     /// Who hears of the groups that a deleted resource leaves: for them it is a patch of their members.
-    fn group_observers(&self, change: &Change) -> Vec<PluginName> {
+    fn group_observers(&self, cx: &RequestContext, change: &Change) -> Vec<PluginName> {
         let group = self.schemas.resource_types.iter().find(|of| of.has_members);
         match (change.operation, group) {
-            (Operation::Delete, Some(group)) => self.hooks.observers(&Change {
+            (Operation::Delete, Some(group)) => self.hooks(cx).observers(&Change {
                 operation: Operation::Patch,
                 resource_type: group.name.clone(),
                 changed_paths: vec!["members".to_owned()],

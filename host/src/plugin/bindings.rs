@@ -55,3 +55,33 @@ pub(super) mod deliver {
         with: { "provost:plugin/types": super::imports::provost::plugin::types },
     });
 }
+
+/// `access`.
+pub(super) mod access {
+    wasmtime::component::bindgen!({
+        world: "access-hooks",
+        path: "../wit",
+        exports: { default: async },
+        with: { "provost:plugin/types": super::imports::provost::plugin::types },
+    });
+}
+
+/// `shape`.
+pub(super) mod shape {
+    wasmtime::component::bindgen!({
+        world: "shape-hooks",
+        path: "../wit",
+        exports: { default: async },
+        with: { "provost:plugin/types": super::imports::provost::plugin::types },
+    });
+}
+
+/// `schedule`.
+pub(super) mod schedule {
+    wasmtime::component::bindgen!({
+        world: "schedule-hooks",
+        path: "../wit",
+        exports: { default: async },
+        with: { "provost:plugin/types": super::imports::provost::plugin::types },
+    });
+}

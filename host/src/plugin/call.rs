@@ -43,7 +43,7 @@ impl Call {
         allowed: Duration,
     ) -> Result<Self, Fault> {
         let row = match occasion.phase {
-            Phase::Lifecycle | Phase::BeforeWrite => Row::Hooks,
+            Phase::Lifecycle | Phase::BeforeWrite | Phase::Answering => Row::Hooks,
             Phase::After => Row::Deliveries,
         };
         let seat = house.sandbox.seat(own, row, allowed).await.map_err(|_full| {

@@ -12,7 +12,7 @@ use provost_scim::secret::PASSWORD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::hook::{OnFault, Operation, PluginName};
+use crate::hook::{Act, OnFault, PluginName};
 use crate::limits;
 use crate::outbound;
 
@@ -39,9 +39,9 @@ pub struct PluginConfig {
     /// The resource types it is asked about; absent for all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub types: Option<Vec<String>>,
-    /// The operations it is asked about; absent for all.
+    /// What it is asked about, of `create`, `replace`, `patch`, `delete`, `read` and `search`; absent for all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub operations: Option<Vec<Operation>>,
+    pub operations: Option<Vec<Act>>,
     /// Its own configuration: handed to the plugin as a JSON object, never read here.
     #[serde(default)]
     pub config: Map<String, Value>,
@@ -81,7 +81,7 @@ impl Grant {
 
 /// An interface that a plugin may import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Import {
     /// Lines in the server's log.
     Log,
@@ -91,15 +91,28 @@ pub enum Import {
     State,
     /// Reads of the directory.
     Directory,
+    /// Changes of the directory.
+    DirectoryWrite,
     /// Messages to be delivered.
     Outbox,
     /// HTTP requests.
     Http,
+    /// Counters and distributions of its own.
+    Metrics,
 }
 
 impl Import {
     /// Every import there is.
-    pub const ALL: [Import; 6] = [Self::Log, Self::Config, Self::State, Self::Directory, Self::Outbox, Self::Http];
+    pub const ALL: [Import; 8] = [
+        Self::Log,
+        Self::Config,
+        Self::State,
+        Self::Directory,
+        Self::DirectoryWrite,
+        Self::Outbox,
+        Self::Http,
+        Self::Metrics,
+    ];
 
     /// The interface's name in the WIT, and in `grant.imports`.
     pub fn as_str(self) -> &'static str {
@@ -108,8 +121,10 @@ impl Import {
             Self::Config => "config",
             Self::State => "state",
             Self::Directory => "directory",
+            Self::DirectoryWrite => "directory-write",
             Self::Outbox => "outbox",
             Self::Http => "http",
+            Self::Metrics => "metrics",
         }
     }
 }
@@ -289,11 +304,11 @@ impl PluginConfig {
         })
     }
 
-    /// Whether the operator wants it asked about this kind of change.
-    pub fn subscribes(&self, resource_type: &str, operation: Operation) -> bool {
+    /// Whether the operator wants it asked about this.
+    pub fn subscribes(&self, resource_type: &str, act: Act) -> bool {
         let type_fits = self.types.as_ref().is_none_or(|types| types.iter().any(|t| t == resource_type));
-        let operation_fits = self.operations.as_ref().is_none_or(|all| all.contains(&operation));
-        type_fits && operation_fits
+        let act_fits = self.operations.as_ref().is_none_or(|all| all.contains(&act));
+        type_fits && act_fits
     }
 }
 
@@ -308,6 +323,7 @@ fn refuse() -> OnFault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hook::Operation;
 
     fn parse(rest: &str) -> Result<PluginConfig, toml::de::Error> {
         toml::from_str(&format!("name = \"p\"\nplugin = \"p.wasm\"\n{rest}"))
@@ -355,9 +371,9 @@ mod tests {
         assert_eq!(config.grant.http[0].origin.to_string(), "https://hr.example.org");
         assert_eq!(config.config["target"]["url"], "https://hr.example.org");
         assert_eq!(config.bounds().unwrap().memory_bytes, 8 << 20);
-        assert!(config.subscribes("User", Operation::Patch));
-        assert!(!config.subscribes("User", Operation::Delete));
-        assert!(!config.subscribes("Group", Operation::Patch));
+        assert!(config.subscribes("User", Act::Change(Operation::Patch)));
+        assert!(!config.subscribes("User", Act::Change(Operation::Delete)));
+        assert!(!config.subscribes("Group", Act::Change(Operation::Patch)));
     }
 
     #[test]

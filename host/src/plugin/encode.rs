@@ -8,11 +8,14 @@ use provost_scim::secret::PASSWORD;
 use provost_scim::{Attribute, Attributes, Member, Resource, ResourceType, Returned, ScimType};
 use serde_json::Value;
 
+use super::bindings::access::exports::provost::plugin::access as wire_access;
 use super::bindings::wit::types as wire;
 use crate::context::Actor;
 use crate::hook::{
-    Change, Committed, Fault, FaultKind, Hold, MembershipChange, Operation, Refusal, RefusalStatus, Verdict,
+    Act, Change, Committed, Decision, Fault, FaultKind, Hold, MembershipChange, Operation, Refusal, RefusalStatus,
+    Verdict,
 };
+use crate::limits::LOG_LINE_BYTES_MAX;
 
 /// A resource as a guest sees it.
 pub(super) fn resource(resource: &Resource) -> String {
@@ -68,6 +71,14 @@ pub(super) fn operation(operation: Operation) -> wire::Operation {
     }
 }
 
+pub(super) fn act(act: Act) -> wire::Operation {
+    match act {
+        Act::Read => wire::Operation::Read,
+        Act::Search => wire::Operation::Search,
+        Act::Change(change) => operation(change),
+    }
+}
+
 pub(super) fn caller(actor: &Actor) -> wire::Caller {
     wire::Caller {
         subject: actor.subject.clone(),
@@ -85,9 +96,7 @@ pub(super) fn verdict(verdict: wire::Verdict, bytes_max: usize) -> Result<Verdic
         wire::Verdict::Reject(refusal) => refusal.detail.len(),
         wire::Verdict::Hold(hold) => hold.reason.len(),
     };
-    if bytes > bytes_max {
-        return Err(Fault::new(FaultKind::OutputSize, format!("answered {bytes} bytes; {bytes_max} are allowed")));
-    }
+    keep_to(bytes, bytes_max)?;
     Ok(match verdict {
         wire::Verdict::Proceed => Verdict::Proceed,
         wire::Verdict::Patch(json) => match parse("patch", &json)? {
@@ -98,23 +107,64 @@ pub(super) fn verdict(verdict: wire::Verdict, bytes_max: usize) -> Result<Verdic
             document @ Value::Object(_) => Verdict::Replace(document),
             _ => return Err(Fault::new(FaultKind::Output, "its `replace` is not a JSON object")),
         },
-        wire::Verdict::Reject(refusal) => Verdict::Reject(Refusal {
-            status: status(refusal.status),
-            scim_type: refusal.scim_type.map(scim_type),
-            detail: refusal.detail,
-        }),
+        wire::Verdict::Reject(refused) => Verdict::Reject(refusal(refused)),
         wire::Verdict::Hold(hold) => {
             Verdict::Hold(Hold { reason: hold.reason, approvals: hold.approvals, expires_s: hold.expires_s })
         }
     })
 }
 
-fn parse(verdict: &str, json: &str) -> Result<Value, Fault> {
+/// A guest's decision, if it keeps within its size. Whether its filter makes sense is the pipeline's to tell.
+pub(super) fn decision(decision: wire_access::Decision, bytes_max: usize) -> Result<Decision, Fault> {
+    let decision = match decision {
+        wire_access::Decision::Allow => Decision::Allow,
+        wire_access::Decision::Narrow(filter) => Decision::Narrow(filter),
+        wire_access::Decision::Deny(refused) => Decision::Deny(refusal(refused)),
+    };
+    match &decision {
+        Decision::Narrow(text) | Decision::Deny(Refusal { detail: text, .. }) => keep_to(text.len(), bytes_max)?,
+        Decision::Allow => {}
+    }
+    Ok(decision)
+}
+
+/// What a guest made of documents, if there are as many and each is one.
+pub(super) fn shaped(texts: Vec<String>, count: usize, bytes_max: usize) -> Result<Vec<Attributes>, Fault> {
+    keep_to(texts.iter().map(String::len).sum(), bytes_max)?;
+    if texts.len() != count {
+        let detail = format!("answered {} resources, and was given {count}", texts.len());
+        return Err(Fault::new(FaultKind::Output, detail));
+    }
+    let document = |text: &String| match parse("shape", text)? {
+        Value::Object(document) => Ok(document),
+        _ => Err(Fault::new(FaultKind::Output, "its `shape` answered something that is not a JSON object")),
+    };
+    texts.iter().map(document).collect()
+}
+
+/// A job's sentence: no longer than a log line may be, and on one line.
+pub(super) fn report(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(LOG_LINE_BYTES_MAX));
+    text.replace(char::is_control, " ")
+}
+
+fn keep_to(bytes: usize, bytes_max: usize) -> Result<(), Fault> {
+    if bytes > bytes_max {
+        return Err(Fault::new(FaultKind::OutputSize, format!("answered {bytes} bytes; {bytes_max} are allowed")));
+    }
+    Ok(())
+}
+
+fn parse(answer: &str, json: &str) -> Result<Value, Fault> {
     serde_json::from_str(json).map_err(|error| {
         // The parser's own words repeat what stood there, which may be an attribute's value.
         let place = format!("line {}, column {}", error.line(), error.column());
-        Fault::new(FaultKind::Output, format!("its `{verdict}` is not JSON: reading stopped at {place}"))
+        Fault::new(FaultKind::Output, format!("its `{answer}` is not JSON: reading stopped at {place}"))
     })
+}
+
+fn refusal(refusal: wire::Refusal) -> Refusal {
+    Refusal { status: status(refusal.status), scim_type: refusal.scim_type.map(scim_type), detail: refusal.detail }
 }
 
 fn status(status: wire::RefusalStatus) -> RefusalStatus {
@@ -147,7 +197,8 @@ fn membership(change: &MembershipChange) -> Option<wire::MembershipChange> {
     })
 }
 
-fn text(document: Attributes, resource_type: &ResourceType) -> String {
+/// A document as a guest sees it.
+pub(super) fn text(document: Attributes, resource_type: &ResourceType) -> String {
     Value::Object(visible(document, resource_type)).to_string()
 }
 

@@ -13,10 +13,10 @@ use super::House;
 use super::config::{Bounds, PluginConfig};
 use super::fault::Breach;
 use super::imports::state::{SeenState, StagedWrites};
-use super::inspect::Hooks;
+use super::inspect::Exports;
 use super::memory::Memory;
 use super::wasi::Wasi;
-use crate::context::Realm;
+use crate::context::{Realm, RequestContext};
 use crate::hook::StagedMessage;
 
 /// What stays the same from call to call of one plugin.
@@ -27,7 +27,7 @@ pub(super) struct Identity {
     /// The operator's configuration for the plugin, as JSON text.
     pub(super) config_json: String,
     /// The hook groups it exports.
-    pub(super) hooks: Hooks,
+    pub(super) exports: Exports,
 }
 
 impl Identity {
@@ -43,7 +43,9 @@ pub(super) enum Phase {
     Lifecycle,
     /// A change is reviewed: what the plugin writes is staged.
     BeforeWrite,
-    /// A committed change is observed, or a message delivered: what the plugin writes is written.
+    /// A request is judged or its answer shaped: nothing can be written.
+    Answering,
+    /// A committed change is observed, a message delivered, a job run: what the plugin writes is written.
     After,
 }
 
@@ -55,6 +57,13 @@ pub(super) struct Occasion {
     pub(super) realm: Realm,
     /// The request's one time.
     pub(super) now: Timestamp,
+}
+
+impl Occasion {
+    /// A call during this request.
+    pub(super) fn of(cx: &RequestContext, phase: Phase) -> Self {
+        Self { phase, request_id: cx.request_id.clone(), realm: cx.realm, now: cx.now }
+    }
 }
 
 /// The store data of one call.

@@ -1,4 +1,4 @@
-//! The plugins as the pipeline and the delivery worker know them: [`Hooks`], with real guests.
+//! The plugins as the pipeline and the workers know them: [`Hooks`], with real guests.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,20 +6,23 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
+use provost_scim::{Attributes, ResourceType};
 use tracing::{info, warn};
 
 use super::bindings::deliver::exports::provost::plugin::deliver as wire_deliver;
+use super::bindings::schedule::exports::provost::plugin::schedule as wire_schedule;
 use super::bindings::wit::types as wire;
 use super::call::Call;
+use super::encode;
 use super::fault::not_started;
 use super::guest::{Guest, Identity, Occasion, Phase};
 use super::load::Loaded;
+use super::set::{Plugin, PluginSet, Standing};
 use super::status::Record;
-use super::{Plugin, PluginHost, Standing, encode};
 use crate::context::{Actor, Realm, RequestContext};
 use crate::hook::{
-    Attribution, Change, Committed, Effects, Fault, FaultKind, Hooks, Message, Operation, PluginName, Reviewer,
-    Trouble, Verdict, Work,
+    Act, Attribution, Change, Committed, Consulted, Decision, Effects, Fault, FaultKind, HookGroup, Hooks, Inquiry,
+    JobRun, Message, PluginName, Trouble, Verdict, Work,
 };
 use crate::limits::HTTP_ANSWER_BYTES_MAX;
 use crate::outbound::{Policy, Request};
@@ -27,15 +30,14 @@ use crate::outbound::{Policy, Request};
 /// The header by which a receiver recognises a request it has seen before.
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
-impl Hooks for PluginHost {
-    fn reviewers(&self, change: &Change) -> Vec<Reviewer> {
-        let asked = self.wanting(&change.resource_type, change.operation).filter(|plugin| plugin.hooks.before_write);
-        asked.map(Plugin::reviewer).collect()
+impl Hooks for PluginSet {
+    fn reviewers(&self, change: &Change) -> Vec<Consulted> {
+        self.asked(HookGroup::BeforeWrite, Act::Change(change.operation), &change.resource_type)
     }
 
     fn review<'a>(
         &'a self,
-        reviewer: &'a Reviewer,
+        reviewer: &'a Consulted,
         cx: &'a RequestContext,
         change: &'a Change,
     ) -> BoxFuture<'a, Result<(Verdict, Effects), Trouble>> {
@@ -54,15 +56,58 @@ impl Hooks for PluginHost {
         .boxed()
     }
 
-    fn blame(&self, reviewer: &Reviewer, fault: &Fault) {
-        if let Some(plugin) = self.plugin(&reviewer.attribution.plugin) {
+    fn blame(&self, consulted: &Consulted, fault: &Fault) {
+        if let Some(plugin) = self.plugin(&consulted.attribution.plugin) {
             plugin.record.fault(fault, None, self.house.clock.now());
         }
     }
 
+    fn gatekeepers(&self, act: Act, resource_type: &str) -> Vec<Consulted> {
+        self.asked(HookGroup::Access, act, resource_type)
+    }
+
+    fn decide<'a>(
+        &'a self,
+        gatekeeper: &'a Consulted,
+        cx: &'a RequestContext,
+        inquiry: Inquiry<'a>,
+    ) -> BoxFuture<'a, Result<Decision, Trouble>> {
+        async move {
+            let plugin = self.find(&gatekeeper.attribution.plugin)?;
+            let outcome = self.judge(plugin, cx, inquiry).await;
+            self.note(plugin, &cx.request_id, outcome.as_ref().err());
+            if let Ok(Decision::Deny(_)) = &outcome {
+                Record::count(&plugin.record.refusals);
+            }
+            outcome
+        }
+        .boxed()
+    }
+
+    fn shapers(&self, act: Act, resource_type: &str) -> Vec<Consulted> {
+        self.asked(HookGroup::Shape, act, resource_type)
+    }
+
+    fn shape<'a>(
+        &'a self,
+        shaper: &'a Consulted,
+        cx: &'a RequestContext,
+        act: Act,
+        resource_type: &'a ResourceType,
+        documents: &'a [Attributes],
+    ) -> BoxFuture<'a, Result<Vec<Attributes>, Trouble>> {
+        async move {
+            let plugin = self.find(&shaper.attribution.plugin)?;
+            let outcome = self.reshape(plugin, cx, act, resource_type, documents).await;
+            self.note(plugin, &cx.request_id, outcome.as_ref().err());
+            outcome
+        }
+        .boxed()
+    }
+
     fn observers(&self, change: &Change) -> Vec<PluginName> {
-        let told = self.wanting(&change.resource_type, change.operation).filter(|plugin| plugin.hooks.observe);
-        told.map(|plugin| plugin.config.name.clone()).collect()
+        let told = self.concerned(Act::Change(change.operation), &change.resource_type);
+        told.filter(|plugin| plugin.exports.has(HookGroup::Observe)).map(|plugin| plugin.config.name.clone()).collect()
     }
 
     fn observe<'a>(
@@ -99,12 +144,22 @@ impl Hooks for PluginHost {
         }
         .boxed()
     }
+
+    fn run<'a>(&'a self, cx: &'a RequestContext, run: &'a JobRun) -> BoxFuture<'a, Result<String, Trouble>> {
+        async move {
+            let plugin = self.find(&run.name.plugin)?;
+            let outcome = self.work(plugin, cx, run).await;
+            self.note(plugin, &cx.request_id, outcome.as_ref().err());
+            outcome
+        }
+        .boxed()
+    }
 }
 
-impl PluginHost {
-    fn wanting(&self, resource_type: &str, operation: Operation) -> impl Iterator<Item = &Plugin> {
-        let enabled = self.plugins.iter().filter(|plugin| !matches!(plugin.standing, Standing::Disabled));
-        enabled.filter(move |plugin| plugin.config.subscribes(resource_type, operation))
+impl PluginSet {
+    fn asked(&self, group: HookGroup, act: Act, resource_type: &str) -> Vec<Consulted> {
+        let asked = self.concerned(act, resource_type).filter(|plugin| plugin.exports.has(group));
+        asked.map(|plugin| plugin.consulted(group)).collect()
     }
 
     fn find(&self, name: &PluginName) -> Result<&Plugin, Fault> {
@@ -135,21 +190,14 @@ impl PluginHost {
 
     async fn ask(&self, plugin: &Plugin, cx: &RequestContext, change: &Change) -> Result<(Verdict, Effects), Trouble> {
         let (identity, loaded) = plugin.ready()?;
-        let hook = loaded.before_write.as_ref().ok_or_else(|| plugin.lacks("before-write"))?;
-        let occasion =
-            Occasion { phase: Phase::BeforeWrite, request_id: cx.request_id.clone(), realm: cx.realm, now: cx.now };
+        let hook = loaded.before_write.as_ref().ok_or_else(|| plugin.lacks(HookGroup::BeforeWrite))?;
         let told = encode::change(change, plugin.config.grant.shows_password());
-        let mut call = self.begin(plugin, identity, occasion, identity.bounds.hook).await?;
+        let mut call = self.begin(plugin, identity, Occasion::of(cx, Phase::BeforeWrite), identity.bounds.hook).await?;
         let context = Told {
-            request_id: &cx.request_id,
-            realm: cx.realm,
-            operation: change.operation,
-            resource_type: &change.resource_type,
             // Not told before the commit that makes it true.
             resource_id: change.current.as_ref().map(|current| current.id().to_string()),
-            actor: &cx.actor,
             attempt: change.attempt,
-            now: cx.now,
+            ..Told::of(cx, Act::Change(change.operation), &change.resource_type)
         }
         .context(call.remaining_ms());
 
@@ -162,6 +210,72 @@ impl PluginHost {
         let (answer, guest) = call.end(answer)?;
         let verdict = encode::verdict(answer.map_err(reported)?, identity.bounds.output_bytes)?;
         Ok((verdict, effects(guest)))
+    }
+
+    async fn judge(&self, plugin: &Plugin, cx: &RequestContext, inquiry: Inquiry<'_>) -> Result<Decision, Trouble> {
+        let (identity, loaded) = plugin.ready()?;
+        let hook = loaded.access.as_ref().ok_or_else(|| plugin.lacks(HookGroup::Access))?;
+        let target = inquiry.target.map(encode::resource);
+        let mut call = self.begin(plugin, identity, Occasion::of(cx, Phase::Answering), identity.bounds.hook).await?;
+        let asked = Told::of(cx, inquiry.act, inquiry.resource_type);
+        let resource_id = inquiry.target.map(|target| target.id().to_string());
+        let context = Told { resource_id, ..asked }.context(call.remaining_ms());
+
+        let deadline = call.deadline();
+        let answer = deadline.hold(async {
+            let instance = hook.instantiate_async(&mut call.store).await.map_err(not_started)?;
+            instance.provost_plugin_access().call_decide(&mut call.store, &context, target.as_ref()).await
+        });
+        let answer = answer.await;
+        let (answer, _guest) = call.end(answer)?;
+        Ok(encode::decision(answer.map_err(reported)?, identity.bounds.output_bytes)?)
+    }
+
+    async fn reshape(
+        &self,
+        plugin: &Plugin,
+        cx: &RequestContext,
+        act: Act,
+        resource_type: &ResourceType,
+        documents: &[Attributes],
+    ) -> Result<Vec<Attributes>, Trouble> {
+        let (identity, loaded) = plugin.ready()?;
+        let hook = loaded.shape.as_ref().ok_or_else(|| plugin.lacks(HookGroup::Shape))?;
+        let told: Vec<String> =
+            documents.iter().map(|document| encode::text(document.clone(), resource_type)).collect();
+        let mut call = self.begin(plugin, identity, Occasion::of(cx, Phase::Answering), identity.bounds.hook).await?;
+        let context = Told::of(cx, act, &resource_type.name).context(call.remaining_ms());
+
+        let deadline = call.deadline();
+        let answer = deadline.hold(async {
+            let instance = hook.instantiate_async(&mut call.store).await.map_err(not_started)?;
+            instance.provost_plugin_shape().call_shape(&mut call.store, &context, &told).await
+        });
+        let answer = answer.await;
+        let (answer, _guest) = call.end(answer)?;
+        Ok(encode::shaped(answer.map_err(reported)?, documents.len(), identity.bounds.output_bytes)?)
+    }
+
+    async fn work(&self, plugin: &Plugin, cx: &RequestContext, run: &JobRun) -> Result<String, Trouble> {
+        let (identity, loaded) = plugin.ready()?;
+        let hook = loaded.schedule.as_ref().ok_or_else(|| plugin.lacks(HookGroup::Schedule))?;
+        let occasion = wire_schedule::Occasion {
+            job: run.name.job.clone(),
+            due_ms: millis(run.due.as_millisecond()),
+            last_success_ms: run.last_success.map(|at| millis(at.as_millisecond())),
+            by_hand: run.by_hand,
+        };
+        let mut call = self.begin(plugin, identity, Occasion::of(cx, Phase::After), identity.bounds.delivery).await?;
+        let context = Told { attempt: run.attempt, ..Told::of_job(cx) }.context(call.remaining_ms());
+
+        let deadline = call.deadline();
+        let answer = deadline.hold(async {
+            let instance = hook.instantiate_async(&mut call.store).await.map_err(not_started)?;
+            instance.provost_plugin_schedule().call_run(&mut call.store, &context, &occasion).await
+        });
+        let answer = answer.await;
+        let (answer, _guest) = call.end(answer)?;
+        Ok(encode::report(answer.map_err(reported)?))
     }
 
     async fn tell(&self, plugin: &Plugin, message: &Message, change: &Committed, attempt: u32) -> Result<(), Trouble> {
@@ -250,7 +364,7 @@ impl PluginHost {
         allowed: Duration,
     ) -> Result<Call, Fault> {
         let seats = match occasion.phase {
-            Phase::Lifecycle | Phase::BeforeWrite => &plugin.hook_seats,
+            Phase::Lifecycle | Phase::BeforeWrite | Phase::Answering => &plugin.hook_seats,
             Phase::After => &plugin.delivery_seats,
         };
         Call::begin(&self.house, identity, seats, occasion, allowed).await
@@ -271,10 +385,11 @@ impl Plugin {
         &self.config.name.0
     }
 
-    fn reviewer(&self) -> Reviewer {
+    fn consulted(&self, group: HookGroup) -> Consulted {
         let version = self.loaded().map(|loaded| loaded.version.clone()).unwrap_or_default();
-        Reviewer {
+        Consulted {
             attribution: Attribution { plugin: self.config.name.clone(), version },
+            group,
             on_fault: self.config.on_fault,
             may_write: self.may_write.clone(),
         }
@@ -288,8 +403,8 @@ impl Plugin {
         }
     }
 
-    fn lacks(&self, hook: &str) -> Fault {
-        unavailable(format!("plugin `{}` exports no `{hook}`", self.config.name))
+    fn lacks(&self, group: HookGroup) -> Fault {
+        unavailable(format!("plugin `{}` exports no `{group}`", self.config.name))
     }
 }
 
@@ -297,26 +412,47 @@ impl Plugin {
 struct Told<'a> {
     request_id: &'a str,
     realm: Realm,
-    operation: Operation,
+    operation: wire::Operation,
     resource_type: &'a str,
     resource_id: Option<String>,
     actor: &'a Actor,
     attempt: u32,
     now: Timestamp,
+    dry_run: bool,
 }
 
 impl<'a> Told<'a> {
+    fn of(cx: &'a RequestContext, act: Act, resource_type: &'a str) -> Self {
+        let operation = encode::act(act);
+        Self { operation, resource_type, ..Self::of_job(cx) }
+    }
+
+    fn of_job(cx: &'a RequestContext) -> Self {
+        Self {
+            request_id: &cx.request_id,
+            realm: cx.realm,
+            operation: wire::Operation::Run,
+            resource_type: "",
+            resource_id: None,
+            actor: &cx.actor,
+            attempt: 1,
+            now: cx.now,
+            dry_run: cx.dry_run,
+        }
+    }
+
     fn afterwards(message: &'a Message, attempt: u32) -> Self {
         let cause = &message.cause;
         Self {
             request_id: &cause.request_id,
             realm: Realm::DEFAULT,
-            operation: cause.operation,
+            operation: encode::operation(cause.operation),
             resource_type: &cause.resource_type,
             resource_id: Some(cause.id.to_string()),
             actor: &cause.actor,
             attempt,
             now: Timestamp::from_millisecond(cause.at_ms).unwrap_or_default(),
+            dry_run: false,
         }
     }
 
@@ -324,13 +460,13 @@ impl<'a> Told<'a> {
         wire::Context {
             request_id: self.request_id.to_owned(),
             realm: self.realm.to_string(),
-            operation: encode::operation(self.operation),
+            operation: self.operation,
             resource_type: self.resource_type.to_owned(),
             resource_id: self.resource_id,
             caller: encode::caller(self.actor),
             attempt: self.attempt,
             remaining_ms,
-            dry_run: false,
+            dry_run: self.dry_run,
             now_ms: millis(self.now.as_millisecond()),
             attributes: Vec::new(),
         }

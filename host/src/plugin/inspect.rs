@@ -9,9 +9,13 @@ use wasmtime::component::types::ComponentItem;
 
 use super::config::Import;
 use super::imports;
+use crate::hook::HookGroup;
 
 /// The package whose interfaces plugins speak.
 const PACKAGE: &str = "provost:plugin";
+
+/// The one interface that every plugin exports.
+const LIFECYCLE: &str = "lifecycle";
 
 /// The track of versions this server speaks.
 const TRACK: &str = "0.1";
@@ -22,27 +26,33 @@ const WASI_PACKAGES: [&str; 6] =
 
 /// The hook groups a plugin exports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Hooks {
-    pub(super) before_write: bool,
-    pub(super) observe: bool,
-    pub(super) deliver: bool,
-}
+pub(super) struct Exports([bool; HookGroup::ALL.len()]);
 
-impl Hooks {
+impl Exports {
     /// What must be assumed of a plugin that could not be read: that it wants to be asked.
-    pub(super) const UNKNOWN: Hooks = Hooks { before_write: true, observe: true, deliver: true };
+    pub(super) const UNKNOWN: Exports = Exports([true; HookGroup::ALL.len()]);
+
+    /// Whether it exports this group.
+    pub(super) fn has(self, group: HookGroup) -> bool {
+        HookGroup::ALL.into_iter().zip(self.0).any(|(other, exported)| exported && other == group)
+    }
+
+    fn add(&mut self, group: HookGroup) {
+        for (other, exported) in HookGroup::ALL.into_iter().zip(&mut self.0) {
+            *exported |= other == group;
+        }
+    }
 
     /// The groups' names, as the WIT has them.
     pub(super) fn names(self) -> Vec<&'static str> {
-        let all = [(self.before_write, "before-write"), (self.observe, "observe"), (self.deliver, "deliver")];
-        all.into_iter().filter_map(|(exported, name)| exported.then_some(name)).collect()
+        HookGroup::ALL.into_iter().filter(|group| self.has(*group)).map(HookGroup::as_str).collect()
     }
 }
 
 /// What a component wants and offers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Inspected {
-    pub(super) hooks: Hooks,
+    pub(super) exports: Exports,
     pub(super) imports: Vec<Import>,
 }
 
@@ -77,32 +87,31 @@ impl<'a> Name<'a> {
 ///
 /// The error is the sentence's second half: what is wrong, and what to do.
 pub(super) fn inspect(component: &Component, engine: &Engine) -> Result<Inspected, String> {
-    let hooks = exports(component, engine)?;
+    let exports = exports(component, engine)?;
     let imports = wanted(component, engine)?;
-    Ok(Inspected { hooks, imports })
+    Ok(Inspected { exports, imports })
 }
 
-fn exports(component: &Component, engine: &Engine) -> Result<Hooks, String> {
-    let (mut hooks, mut lifecycle, mut ours) = (Hooks::default(), false, false);
+fn exports(component: &Component, engine: &Engine) -> Result<Exports, String> {
+    let (mut groups, mut lifecycle, mut ours) = (Exports::default(), false, false);
     for (text, _) in component.component_type().exports(engine) {
         let Some(name) = Name::parse(text).filter(|name| name.package == PACKAGE) else { continue };
         check_track(name)?;
         ours = true;
-        match name.interface {
-            "lifecycle" => lifecycle = true,
-            "before-write" => hooks.before_write = true,
-            "observe" => hooks.observe = true,
-            "deliver" => hooks.deliver = true,
+        match HookGroup::ALL.into_iter().find(|group| group.as_str() == name.interface) {
+            Some(group) => groups.add(group),
+            None if name.interface == LIFECYCLE => lifecycle = true,
             // A rule that is never asked is worse than one that is refused.
-            other => {
+            None => {
                 return Err(format!(
-                    "exports the hook group `{other}`, which this server does not know; use a newer server"
+                    "exports the hook group `{}`, which this server does not know; use a newer server",
+                    name.interface
                 ));
             }
         }
     }
     match (ours, lifecycle) {
-        (true, true) => Ok(hooks),
+        (true, true) => Ok(groups),
         (true, false) => {
             Err("exports no `lifecycle`, which every plugin must; build it with the SDK's `export!`".to_owned())
         }

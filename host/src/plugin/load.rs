@@ -10,13 +10,14 @@ use sha2::{Digest, Sha256};
 use tracing::{info, warn};
 use wasmtime::component::{Component, InstancePre, Linker};
 
-use super::bindings::{before_write, deliver, lifecycle, observe};
+use super::bindings::{access, before_write, deliver, lifecycle, observe, schedule, shape};
 use super::call;
 use super::config::{Import, PluginConfig};
 use super::engine::{MEMORIES_PER_COMPONENT_MAX, TABLES_PER_COMPONENT_MAX};
 use super::guest::{Guest, Identity};
-use super::inspect::{Hooks, Inspected, inspect};
+use super::inspect::{Exports, Inspected, inspect};
 use super::{Builtins, House, imports};
+use crate::hook::HookGroup;
 use crate::limits;
 
 /// What the name of a component inside this binary begins with.
@@ -45,6 +46,9 @@ pub(super) struct Loaded {
     pub(super) before_write: Option<before_write::BeforeWriteHooksPre<Guest>>,
     pub(super) observe: Option<observe::ObserveHooksPre<Guest>>,
     pub(super) deliver: Option<deliver::DeliverHooksPre<Guest>>,
+    pub(super) access: Option<access::AccessHooksPre<Guest>>,
+    pub(super) shape: Option<shape::ShapeHooksPre<Guest>>,
+    pub(super) schedule: Option<schedule::ScheduleHooksPre<Guest>>,
 }
 
 /// What loading came to; what was learned on the way is kept even when it failed.
@@ -87,15 +91,15 @@ async fn attempt(
     check_preamble(&bytes)?;
 
     let component = compile(house, bytes).await?;
-    let Inspected { hooks, imports } = inspect(&component, &house.sandbox.engine)?;
+    let Inspected { exports, imports } = inspect(&component, &house.sandbox.engine)?;
     let config_json = serde_json::Value::Object(config.config.clone()).to_string();
-    let identity = Arc::new(Identity { config: config.clone(), bounds, config_json, hooks });
+    let identity = Arc::new(Identity { config: config.clone(), bounds, config_json, exports });
     learned.identity = Some(identity.clone());
     check_grants(config, &imports)?;
     check_resources(&component, identity.bounds.memory_bytes)?;
 
     let linked = link(house, config, &component)?;
-    let (lifecycle, loaded) = bind(&linked, hooks, imports)?;
+    let (lifecycle, loaded) = bind(&linked, exports, imports)?;
     describe(house, &identity, &lifecycle, loaded).await
 }
 
@@ -224,25 +228,29 @@ fn link(house: &House, config: &PluginConfig, component: &Component) -> Result<I
 
 fn bind(
     linked: &InstancePre<Guest>,
-    hooks: Hooks,
+    exports: Exports,
     imports: Vec<Import>,
 ) -> Result<(lifecycle::LifecycleHooksPre<Guest>, Loaded), String> {
-    let misfit = |group: &'static str| {
-        move |error: wasmtime::Error| {
-            format!("exports a `{group}` of another shape: {}; rebuild it with this server's SDK", innermost(&error))
-        }
+    let misfit = |group: &str, error: wasmtime::Error| {
+        format!("exports a `{group}` of another shape: {}; rebuild it with this server's SDK", innermost(&error))
     };
-    let lifecycle = lifecycle::LifecycleHooksPre::new(linked.clone()).map_err(misfit("lifecycle"))?;
-    let before_write = hooks.before_write.then(|| before_write::BeforeWriteHooksPre::new(linked.clone()));
-    let observe = hooks.observe.then(|| observe::ObserveHooksPre::new(linked.clone()));
-    let deliver = hooks.deliver.then(|| deliver::DeliverHooksPre::new(linked.clone()));
+    macro_rules! bind {
+        ($group:ident, $bindings:ident::$hooks:ident) => {{
+            let bound = exports.has(HookGroup::$group).then(|| $bindings::$hooks::new(linked.clone()));
+            bound.transpose().map_err(|error| misfit(HookGroup::$group.as_str(), error))?
+        }};
+    }
+    let lifecycle = lifecycle::LifecycleHooksPre::new(linked.clone()).map_err(|error| misfit("lifecycle", error))?;
     let loaded = Loaded {
         version: String::new(),
         summary: String::new(),
         imports,
-        before_write: before_write.transpose().map_err(misfit("before-write"))?,
-        observe: observe.transpose().map_err(misfit("observe"))?,
-        deliver: deliver.transpose().map_err(misfit("deliver"))?,
+        before_write: bind!(BeforeWrite, before_write::BeforeWriteHooksPre),
+        observe: bind!(Observe, observe::ObserveHooksPre),
+        deliver: bind!(Deliver, deliver::DeliverHooksPre),
+        access: bind!(Access, access::AccessHooksPre),
+        shape: bind!(Shape, shape::ShapeHooksPre),
+        schedule: bind!(Schedule, schedule::ScheduleHooksPre),
     };
     Ok((lifecycle, loaded))
 }

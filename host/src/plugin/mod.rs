@@ -25,33 +25,28 @@ mod imports;
 mod inspect;
 mod load;
 mod memory;
+mod set;
 mod status;
 mod wasi;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use futures::future::join_all;
-use tokio::sync::Semaphore;
 
 pub use backing::{Backing, Memory};
 pub use config::{ConfigError, Grant, Import, Limit, PluginConfig, check_configs};
+pub use set::PluginSet;
 pub use status::{PluginState, PluginStatus, RecentFault};
 
 use crate::clock::Clock;
-use crate::hook::PluginName;
-use crate::limits;
+use crate::hook::Roster;
 use crate::outbound::Outbound;
 use engine::Sandbox;
-use guest::Identity;
-use inspect::Hooks;
-use load::Loaded;
-use status::Record;
+use set::Plugin;
 
 /// Components inside the binary, by name.
 pub type Builtins = &'static [(&'static str, &'static [u8])];
@@ -61,11 +56,10 @@ pub type Builtins = &'static [(&'static str, &'static [u8])];
 #[error("the plugin sandbox could not be set up: {0}")]
 pub struct SandboxError(String);
 
-/// All plugins, in the operator's order.
+/// The sandbox, and the plugins that are in it at present.
 pub struct PluginHost {
-    house: Arc<House>,
-    plugins: Vec<Plugin>,
-    places: HashMap<PluginName, usize>,
+    set: Arc<PluginSet>,
+    roster: Arc<Roster>,
 }
 
 /// What all plugins share.
@@ -74,27 +68,6 @@ struct House {
     backing: Backing,
     outbound: Outbound,
     clock: Clock,
-}
-
-/// One plugin, loaded or not.
-struct Plugin {
-    config: PluginConfig,
-    digest: String,
-    /// Its hooks, or those that must be assumed while it is not known.
-    hooks: Hooks,
-    standing: Standing,
-    record: Record,
-    /// Its own rows of seats.
-    hook_seats: Arc<Semaphore>,
-    delivery_seats: Arc<Semaphore>,
-    may_write: Arc<[String]>,
-}
-
-/// Whether a plugin can be called.
-enum Standing {
-    Ready { identity: Arc<Identity>, loaded: Box<Loaded> },
-    Quarantined { reason: String },
-    Disabled,
 }
 
 impl PluginHost {
@@ -116,11 +89,10 @@ impl PluginHost {
     ) -> Result<Self, SandboxError> {
         let sandbox = Sandbox::new(data_dir).map_err(|error| SandboxError(format!("{error:#}")))?;
         let house = Arc::new(House { sandbox, backing, outbound, clock });
-        let plugins: Vec<Plugin> =
-            join_all(configs.into_iter().map(|config| Plugin::load(&house, config, builtins))).await;
+        let plugins = join_all(configs.into_iter().map(|config| Plugin::load(&house, config, builtins))).await;
         house.sandbox.tell_cache();
-        let places = plugins.iter().enumerate().map(|(place, plugin)| (plugin.config.name.clone(), place)).collect();
-        Ok(Self { house, plugins, places })
+        let set = Arc::new(PluginSet::new(house, plugins.into_iter().map(Arc::new).collect()));
+        Ok(Self { roster: Arc::new(Roster::new(set.clone())), set })
     }
 
     /// The same without a server: for `provost plugin check` and `provost plugin run`. State lasts
@@ -134,79 +106,16 @@ impl PluginHost {
 
     /// How each plugin is doing, in the operator's order.
     pub fn statuses(&self) -> Vec<PluginStatus> {
-        self.plugins.iter().map(Plugin::status).collect()
+        self.set.plugins().map(Plugin::status).collect()
     }
 
-    fn plugin(&self, name: &PluginName) -> Option<&Plugin> {
-        self.places.get(name).map(|place| &self.plugins[*place])
-    }
-}
-
-impl Plugin {
-    async fn load(house: &Arc<House>, config: PluginConfig, builtins: Builtins) -> Self {
-        let (outcome, standing) = match config.enabled {
-            false => (None, Standing::Disabled),
-            true => {
-                let mut outcome = load::load(house, &config, builtins).await;
-                let result = std::mem::replace(&mut outcome.result, Err(String::new()));
-                let standing = match (outcome.identity.clone(), result) {
-                    (Some(identity), Ok(loaded)) => Standing::Ready { identity, loaded: Box::new(loaded) },
-                    (_, Err(reason)) => Standing::Quarantined { reason },
-                    (None, Ok(_)) => unreachable!("a plugin is loaded with its identity"),
-                };
-                (Some(outcome), standing)
-            }
-        };
-        let identity = outcome.as_ref().and_then(|outcome| outcome.identity.as_ref());
-        let seats =
-            identity.map_or(limits::GUEST_CALLS_PER_PLUGIN_DEFAULT as usize, |identity| identity.bounds.concurrency);
-        Self {
-            hooks: identity.map_or(Hooks::UNKNOWN, |identity| identity.hooks),
-            may_write: config.grant.write.clone().into(),
-            digest: outcome.map(|outcome| outcome.digest).unwrap_or_default(),
-            config,
-            standing,
-            record: Record::default(),
-            hook_seats: Arc::new(Semaphore::new(seats)),
-            delivery_seats: Arc::new(Semaphore::new(seats)),
-        }
+    /// Which set of plugins is the present one, for the pipeline and the workers.
+    pub fn roster(&self) -> &Arc<Roster> {
+        &self.roster
     }
 
-    fn loaded(&self) -> Option<&Loaded> {
-        match &self.standing {
-            Standing::Ready { loaded, .. } => Some(loaded),
-            Standing::Quarantined { .. } | Standing::Disabled => None,
-        }
-    }
-
-    fn status(&self) -> PluginStatus {
-        let (version, summary) =
-            self.loaded().map(|loaded| (loaded.version.clone(), loaded.summary.clone())).unwrap_or_default();
-        PluginStatus {
-            name: self.config.name.clone(),
-            version,
-            summary,
-            source: self.config.plugin.clone(),
-            digest: self.digest.clone(),
-            hooks: match &self.standing {
-                Standing::Ready { .. } => self.hooks.names(),
-                Standing::Quarantined { .. } | Standing::Disabled => Vec::new(),
-            },
-            imports: self
-                .loaded()
-                .map(|loaded| loaded.imports.iter().map(|import| import.as_str()).collect())
-                .unwrap_or_default(),
-            on_fault: self.config.on_fault,
-            state: match &self.standing {
-                Standing::Ready { .. } => PluginState::Ready,
-                Standing::Quarantined { reason } => PluginState::Quarantined { reason: reason.clone() },
-                Standing::Disabled => PluginState::Disabled,
-            },
-            calls: self.record.calls.load(Ordering::Relaxed),
-            refusals: self.record.refusals.load(Ordering::Relaxed),
-            errors: self.record.errors.load(Ordering::Relaxed),
-            faults: self.record.faults_by_kind(),
-            recent: self.record.recent_faults(),
-        }
+    /// The present set.
+    pub fn set(&self) -> &Arc<PluginSet> {
+        &self.set
     }
 }

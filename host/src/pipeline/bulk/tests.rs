@@ -8,14 +8,15 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use provost_scim::bulk::BulkRequest;
 use provost_scim::message::BULK_REQUEST;
-use provost_scim::{Leniency, Schemas};
+use provost_scim::{Attributes, Leniency, ResourceType, Schemas};
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, mpsc};
 
 use super::*;
 use crate::context::{Actor, Realm, Scope};
 use crate::hook::{
-    Attribution, Change, Committed, Effects, Fault, Hooks, Message, OnFault, PluginName, Reviewer, Trouble, Verdict,
+    Act, Attribution, Change, Committed, Consulted, Decision, Effects, Fault, HookGroup, Hooks, Inquiry, JobRun,
+    Message, OnFault, PluginName, Roster, Trouble, Verdict,
 };
 use crate::pipeline::{MeRules, PasswordRules, Settings};
 use crate::store::{Store, StoreConfig};
@@ -27,14 +28,19 @@ struct Gate {
 }
 
 impl Hooks for Gate {
-    fn reviewers(&self, _: &Change) -> Vec<Reviewer> {
+    fn reviewers(&self, _: &Change) -> Vec<Consulted> {
         let attribution = Attribution { plugin: "gate".into(), version: String::new() };
-        vec![Reviewer { attribution, on_fault: OnFault::Refuse, may_write: Arc::new([]) }]
+        vec![Consulted {
+            attribution,
+            group: HookGroup::BeforeWrite,
+            on_fault: OnFault::Refuse,
+            may_write: Arc::new([]),
+        }]
     }
 
     fn review<'a>(
         &'a self,
-        _: &'a Reviewer,
+        _: &'a Consulted,
         _: &'a RequestContext,
         _: &'a Change,
     ) -> BoxFuture<'a, Result<(Verdict, Effects), Trouble>> {
@@ -46,7 +52,7 @@ impl Hooks for Gate {
         .boxed()
     }
 
-    fn blame(&self, _: &Reviewer, _: &Fault) {}
+    fn blame(&self, _: &Consulted, _: &Fault) {}
 
     fn observers(&self, _: &Change) -> Vec<PluginName> {
         Vec::new()
@@ -62,6 +68,38 @@ impl Hooks for Gate {
 
     fn send<'a>(&'a self, _: &'a Message, _: u32) -> BoxFuture<'a, Result<(), Trouble>> {
         async { Ok(()) }.boxed()
+    }
+
+    fn gatekeepers(&self, _: Act, _: &str) -> Vec<Consulted> {
+        Vec::new()
+    }
+
+    fn decide<'a>(
+        &'a self,
+        _: &'a Consulted,
+        _: &'a RequestContext,
+        _: Inquiry<'a>,
+    ) -> BoxFuture<'a, Result<Decision, Trouble>> {
+        async { Ok(Decision::Allow) }.boxed()
+    }
+
+    fn shapers(&self, _: Act, _: &str) -> Vec<Consulted> {
+        Vec::new()
+    }
+
+    fn shape<'a>(
+        &'a self,
+        _: &'a Consulted,
+        _: &'a RequestContext,
+        _: Act,
+        _: &'a ResourceType,
+        documents: &'a [Attributes],
+    ) -> BoxFuture<'a, Result<Vec<Attributes>, Trouble>> {
+        async { Ok(documents.to_vec()) }.boxed()
+    }
+
+    fn run<'a>(&'a self, _: &'a RequestContext, _: &'a JobRun) -> BoxFuture<'a, Result<String, Trouble>> {
+        async { Ok(String::new()) }.boxed()
     }
 }
 
@@ -82,7 +120,8 @@ async fn journal_after_leaving(operations: Value) -> Vec<(String, u64)> {
         passwords: PasswordRules::default(),
         me: MeRules::default(),
     };
-    let pipeline = Pipeline::new(store.clone(), gate.clone(), schemas.clone(), settings);
+    let roster = Arc::new(Roster::new(gate.clone()));
+    let pipeline = Pipeline::new(store.clone(), roster.clone(), schemas.clone(), settings);
     let actor = Actor { subject: "hr".into(), scopes: vec![Scope::Write], ..Actor::default() };
     let now = Timestamp::from_millisecond(1_700_000_000_000).unwrap();
     let cx = RequestContext::new("request-1", Realm::DEFAULT, actor, now);
@@ -94,8 +133,8 @@ async fn journal_after_leaving(operations: Value) -> Vec<(String, u64)> {
     told.recv().await.unwrap();
     drop(asked);
     gate.permits.add_permits(9);
-    // The job holds the plugins until it has ended; so do this function and the pipeline.
-    while Arc::strong_count(&gate) > 2 {
+    // The job holds the roster until it has ended; so do this function and the pipeline.
+    while Arc::strong_count(&roster) > 2 {
         tokio::task::yield_now().await;
     }
 

@@ -5,8 +5,10 @@
 
 mod config;
 mod directory;
+mod directory_write;
 mod http;
 mod log;
+mod metrics;
 mod outbox;
 pub(super) mod state;
 
@@ -23,8 +25,10 @@ pub(super) fn link(linker: &mut Linker<Guest>, import: Import) -> wasmtime::Resu
         Import::Config => wit::config::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest),
         Import::State => wit::state::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest),
         Import::Directory => wit::directory::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest),
+        Import::DirectoryWrite => wit::directory_write::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest),
         Import::Outbox => wit::outbox::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest),
         Import::Http => wit::http::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest),
+        Import::Metrics => wit::metrics::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest),
     }
 }
 
@@ -35,8 +39,10 @@ pub(super) fn functions(import: Import) -> &'static [&'static str] {
         Import::Config => &["get"],
         Import::State => &["get", "put", "delete", "compare-and-put", "scan"],
         Import::Directory => &["get", "find", "members", "is-member"],
+        Import::DirectoryWrite => &["apply"],
         Import::Outbox => &["enqueue", "enqueue-request"],
         Import::Http => &["send"],
+        Import::Metrics => &["count", "observe"],
     }
 }
 

@@ -4,7 +4,7 @@ use super::super::bindings::wit;
 use super::super::guest::{Guest, Phase};
 use super::http::no_secret;
 use super::pairs;
-use crate::hook::{StagedMessage, Work};
+use crate::hook::{HookGroup, StagedMessage, Work};
 use crate::limits::OUTBOX_MESSAGE_BYTES_MAX;
 use crate::outbound::{OutboundError, Policy};
 use wit::outbox::{Error, Options, Request};
@@ -33,7 +33,7 @@ impl wit::outbox::Host for Guest {
 
 impl Guest {
     fn enqueue_payload(&mut self, target: String, payload: String, options: Options) -> Result<(), Error> {
-        if !self.identity.hooks.deliver {
+        if !self.identity.exports.has(HookGroup::Deliver) {
             let why = "the plugin does not export `deliver`; it can enqueue requests only";
             return Err(Error::Invalid(why.to_owned()));
         }

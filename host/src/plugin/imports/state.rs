@@ -86,6 +86,7 @@ impl Guest {
         }
         match self.occasion.phase {
             Phase::BeforeWrite => self.stage_write(write).await,
+            Phase::Answering => Err(Error::Unavailable("nothing can be written in `access` and `shape`".to_owned())),
             Phase::After | Phase::Lifecycle => {
                 let (realm, plugin) = (self.occasion.realm, &self.identity.config.name);
                 Ok(self.house.backing.state_write(realm, plugin, write, self.occasion.now).await?)
@@ -138,7 +139,7 @@ impl Guest {
 
     fn state_is_open(&self) -> Result<(), Error> {
         match self.occasion.phase {
-            Phase::BeforeWrite | Phase::After => Ok(()),
+            Phase::BeforeWrite | Phase::Answering | Phase::After => Ok(()),
             Phase::Lifecycle => Err(Error::Unavailable("not while the plugin is being loaded".to_owned())),
         }
     }

@@ -146,8 +146,8 @@ async fn after_a_fault_the_next_call_is_as_good_as_the_first() {
     assert_eq!(fault(&host).await.kind, FaultKind::Trap);
 
     let delete = Change { operation: Operation::Delete, proposed: None, ..new_user() };
-    let reviewers = host.reviewers(&delete);
-    assert_eq!(host.review(&reviewers[0], &cx(), &delete).await.unwrap().0, Verdict::Proceed);
+    let reviewers = host.set().reviewers(&delete);
+    assert_eq!(host.set().review(&reviewers[0], &cx(), &delete).await.unwrap().0, Verdict::Proceed);
     assert_eq!((status(&host).calls, status(&host).faults.len()), (2, 1));
 }
 
@@ -158,14 +158,14 @@ async fn a_spinning_guest_delays_nobody_else() {
     let answer = reviewer(&format!("(i32.const {RESULT})")).build();
     let host = Bench::new().with("spin", &spin, "").with("answer", &answer, "").host().await;
     let (change, cx) = (new_user(), cx());
-    let reviewers = host.reviewers(&change);
+    let reviewers = host.set().reviewers(&change);
 
     tokio::select! {
         biased;
-        outcome = host.review(&reviewers[0], &cx, &change) => panic!("the spinner was through first: {outcome:?}"),
+        outcome = host.set().review(&reviewers[0], &cx, &change) => panic!("the spinner was through first: {outcome:?}"),
         outcome = async {
             for _ in 0..10 {
-                host.review(&reviewers[1], &cx, &change).await.unwrap();
+                host.set().review(&reviewers[1], &cx, &change).await.unwrap();
             }
         } => outcome,
     }
@@ -175,9 +175,9 @@ async fn a_spinning_guest_delays_nobody_else() {
 async fn a_flood_of_calls_waits_for_seats_and_never_finds_the_pool_empty() {
     let host = host_of(&reviewer(&format!("(i32.const {RESULT})")).build(), "").await;
     let (change, cx) = (new_user(), cx());
-    let reviewers = host.reviewers(&change);
+    let reviewers = host.set().reviewers(&change);
 
-    let calls = (0..200).map(|_| host.review(&reviewers[0], &cx, &change));
+    let calls = (0..200).map(|_| host.set().review(&reviewers[0], &cx, &change));
     for outcome in futures::future::join_all(calls).await {
         assert_eq!(outcome.unwrap().0, Verdict::Proceed);
     }
@@ -187,6 +187,6 @@ async fn a_flood_of_calls_waits_for_seats_and_never_finds_the_pool_empty() {
 async fn a_guest_without_the_hook_is_not_asked() {
     let host = host_of(&guest().build(), "").await;
 
-    assert!(host.reviewers(&new_user()).is_empty());
-    assert!(host.observers(&new_user()).is_empty());
+    assert!(host.set().reviewers(&new_user()).is_empty());
+    assert!(host.set().observers(&new_user()).is_empty());
 }

@@ -15,7 +15,7 @@ use crate::plugin::House;
 use crate::plugin::bindings::wit;
 use crate::plugin::engine::Sandbox;
 use crate::plugin::guest::{Guest, Identity, Occasion, Phase};
-use crate::plugin::inspect::Hooks;
+use crate::plugin::inspect::Exports;
 use crate::store::{Store, StoreConfig, Write};
 use wit::directory::Host as _;
 use wit::http::Host as _;
@@ -43,7 +43,7 @@ fn house() -> Arc<House> {
 fn guest_in(house: &Arc<House>, phase: Phase, table: &str) -> Guest {
     let config: PluginConfig = toml::from_str(&format!("name = \"p\"\nplugin = \"p.wasm\"\n{table}")).unwrap();
     let bounds = config.bounds().unwrap();
-    let identity = Identity { config, bounds, config_json: "{}".into(), hooks: Hooks::UNKNOWN };
+    let identity = Identity { config, bounds, config_json: "{}".into(), exports: Exports::UNKNOWN };
     let occasion =
         Occasion { phase, request_id: "r-1".into(), realm: Realm::DEFAULT, now: jiff::Timestamp::UNIX_EPOCH };
     Guest::new(Arc::new(identity), house.clone(), occasion, Instant::now() + Duration::from_secs(5))

@@ -64,8 +64,8 @@ async fn host_of(component: &[u8], rest: &str) -> PluginHost {
 /// Asks the host's first plugin about a new user.
 async fn review(host: &PluginHost) -> Result<(Verdict, Effects), Trouble> {
     let change = new_user();
-    let reviewers = host.reviewers(&change);
-    host.review(&reviewers[0], &cx(), &change).await
+    let reviewers = host.set().reviewers(&change);
+    host.set().review(&reviewers[0], &cx(), &change).await
 }
 
 async fn fault(host: &PluginHost) -> Fault {

@@ -89,9 +89,9 @@ fn put(origin: &str) -> Message {
 async fn an_observer_is_told_once_it_is_committed() {
     let host = host_of(&observer().build(), "").await;
 
-    assert_eq!(host.observers(&new_user()), ["p".into()]);
-    assert!(host.reviewers(&new_user()).is_empty());
-    host.observe(&message(Work::Observe), &committed(), 1).await.unwrap();
+    assert_eq!(host.set().observers(&new_user()), ["p".into()]);
+    assert!(host.set().reviewers(&new_user()).is_empty());
+    host.set().observe(&message(Work::Observe), &committed(), 1).await.unwrap();
     assert_eq!(status(&host).hooks, ["observe"]);
 }
 
@@ -99,14 +99,14 @@ async fn an_observer_is_told_once_it_is_committed() {
 async fn an_observation_for_a_plugin_that_observes_no_more_is_done() {
     let host = host_of(&guest().build(), "").await;
 
-    assert_eq!(host.observe(&message(Work::Observe), &committed(), 1).await, Ok(()));
+    assert_eq!(host.set().observe(&message(Work::Observe), &committed(), 1).await, Ok(()));
 }
 
 #[tokio::test]
 async fn a_message_is_handed_to_the_plugin_that_enqueued_it() {
     let host = host_of(&deliverer(&format!("(i32.const {RESULT})")).build(), "").await;
 
-    host.deliver(&deliver(), 3).await.unwrap();
+    host.set().deliver(&deliver(), 3).await.unwrap();
     assert_eq!(status(&host).calls, 1);
 }
 
@@ -115,7 +115,7 @@ async fn a_delivery_has_a_deadline_of_its_own() {
     let spin = deliverer("(loop $again (br $again)) unreachable");
     let host = host_of(&spin.build(), "[limit]\ndelivery_ms = 20").await;
 
-    let outcome = host.deliver(&deliver(), 1).await;
+    let outcome = host.set().deliver(&deliver(), 1).await;
     assert!(matches!(&outcome, Err(Trouble::Fault(fault)) if fault.kind == FaultKind::Deadline), "{outcome:?}");
     assert_recorded(&host, FaultKind::Deadline);
 }
@@ -124,7 +124,7 @@ async fn a_delivery_has_a_deadline_of_its_own() {
 async fn a_message_that_nobody_delivers_any_more_is_not_tried_again() {
     let host = host_of(&guest().build(), "").await;
 
-    let outcome = host.deliver(&deliver(), 1).await;
+    let outcome = host.set().deliver(&deliver(), 1).await;
     assert!(matches!(outcome, Err(Trouble::Error { retryable: false, .. })), "{outcome:?}");
 }
 
@@ -132,7 +132,7 @@ async fn a_message_that_nobody_delivers_any_more_is_not_tried_again() {
 async fn a_message_of_a_plugin_that_is_gone_waits() {
     let host = Bench::new().host().await;
 
-    let outcome = host.deliver(&deliver(), 1).await;
+    let outcome = host.set().deliver(&deliver(), 1).await;
     assert!(matches!(&outcome, Err(Trouble::Fault(fault)) if fault.kind == FaultKind::Unavailable), "{outcome:?}");
 }
 
@@ -141,7 +141,7 @@ async fn an_enqueued_request_is_sent_with_the_hosts_own_idempotency_key() {
     let (origin, serving) = peer(204).await;
     let host = sender(&origin, true).await;
 
-    host.send(&put(&origin), 1).await.unwrap();
+    host.set().send(&put(&origin), 1).await.unwrap();
 
     let seen = serving.await.unwrap();
     assert!(seen.starts_with("PUT /Users/1 HTTP/1.1\r\n") && seen.ends_with("{}"), "{seen}");
@@ -164,7 +164,7 @@ async fn an_answer_decides_whether_a_request_is_sent_again() {
         (503, true),
     ] {
         let (origin, serving) = peer(answer).await;
-        let outcome = sender(&origin, true).await.send(&put(&origin), 1).await;
+        let outcome = sender(&origin, true).await.set().send(&put(&origin), 1).await;
         assert!(
             matches!(&outcome, Err(Trouble::Error { retryable, message }) if *retryable == again && message.contains(&answer.to_string())),
             "{answer}: {outcome:?}"
@@ -179,15 +179,15 @@ async fn a_receiver_that_is_down_is_tried_again_and_one_that_is_not_granted_neve
     let origin = format!("http://{gone}");
     let host = sender(&origin, true).await;
 
-    let down = host.send(&put(&origin), 1).await;
+    let down = host.set().send(&put(&origin), 1).await;
     assert!(matches!(down, Err(Trouble::Error { retryable: true, .. })), "{down:?}");
-    let elsewhere = host.send(&put("http://127.0.0.1:1"), 1).await;
+    let elsewhere = host.set().send(&put("http://127.0.0.1:1"), 1).await;
     assert!(matches!(elsewhere, Err(Trouble::Error { retryable: false, .. })), "{elsewhere:?}");
 }
 
 #[tokio::test]
 async fn nothing_is_sent_for_a_plugin_that_is_switched_off() {
-    let outcome = sender("http://127.0.0.1:1", false).await.send(&put("http://127.0.0.1:1"), 1).await;
+    let outcome = sender("http://127.0.0.1:1", false).await.set().send(&put("http://127.0.0.1:1"), 1).await;
 
     assert!(matches!(&outcome, Err(Trouble::Fault(fault)) if fault.kind == FaultKind::Unavailable), "{outcome:?}");
 }

@@ -10,7 +10,7 @@ const ERR: u8 = 1;
 async fn a_plugin_describes_itself_and_is_asked() {
     let host = host_of(&reviewer("(i32.const 1024)").build(), "[grant]\nwrite = [\"displayName\"]").await;
 
-    let reviewers = host.reviewers(&new_user());
+    let reviewers = host.set().reviewers(&new_user());
     assert_eq!(reviewers.len(), 1);
     assert_eq!(reviewers[0].attribution.version, "9.8.7");
     assert_eq!(reviewers[0].on_fault, OnFault::Refuse);
@@ -115,7 +115,8 @@ async fn plugins_are_asked_in_the_operators_order_and_only_about_what_they_subsc
         .host()
         .await;
 
-    let asked: Vec<String> = host.reviewers(&new_user()).iter().map(|r| r.attribution.plugin.to_string()).collect();
+    let asked: Vec<String> =
+        host.set().reviewers(&new_user()).iter().map(|r| r.attribution.plugin.to_string()).collect();
     assert_eq!(asked, ["zebra", "broken", "ape"]);
     let states: Vec<bool> = host.statuses().iter().map(|s| s.state == PluginState::Ready).collect();
     assert_eq!(states, [true, true, true, false, true, false, true]);
@@ -134,9 +135,9 @@ async fn a_quarantined_plugin_is_asked_and_answers_that_it_is_unavailable() {
 #[tokio::test]
 async fn a_blamed_plugin_has_the_fault_on_its_record() {
     let host = host_of(&reviewer("(i32.const 1024)").build(), "").await;
-    let reviewers = host.reviewers(&new_user());
+    let reviewers = host.set().reviewers(&new_user());
 
-    host.blame(&reviewers[0], &Fault::new(FaultKind::Output, "touched `id`"));
+    host.set().blame(&reviewers[0], &Fault::new(FaultKind::Output, "touched `id`"));
 
     let status = status(&host);
     assert_eq!(status.faults["output"], 1);
