@@ -17,9 +17,11 @@ use std::fmt;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use crate::{Failure, Member, Patch, Resource, host};
+
+/// How many resources [`walk`] asks for at a time.
+const PAGE: u32 = 100;
 
 /// Why the directory did not answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +72,24 @@ pub fn find<T: DeserializeOwned>(
     Ok(Page { resources, next_cursor })
 }
 
+/// Hands every resource that matches a SCIM filter to `each`, page by page. It may change what it
+/// gets: no other one is passed over for that. Whatever `each` answers with an error ends the walk.
+pub fn walk<T: DeserializeOwned>(
+    resource_type: &str,
+    filter: &str,
+    mut each: impl FnMut(T) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut cursor = None;
+    loop {
+        let page = find::<T>(resource_type, filter, cursor.as_deref(), PAGE)?;
+        page.resources.into_iter().try_for_each(&mut each)?;
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            return Ok(());
+        }
+    }
+}
+
 /// At most `count` members of a group, in the order of their ids, beginning behind `after`.
 pub fn members(group: &str, after: Option<&str>, count: u32) -> Result<Vec<Member>, Error> {
     host::directory_members(group, after, count)
@@ -83,7 +103,7 @@ pub fn is_member(group: &str, id: &str) -> Result<bool, Error> {
 /// A filter for resources whose attribute at `path` equals `value`, which is quoted here: text
 /// from a resource cannot turn into more filter.
 pub fn eq(path: &str, value: &str) -> String {
-    format!("{path} eq {}", Value::from(value))
+    crate::filter::eq(path, value)
 }
 
 /// A change that a plugin makes by itself: by a job, an observation or a delivery. It goes through

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use provost_scim::filter::Filter;
 use provost_scim::{Leniency, Schemas};
@@ -27,9 +28,11 @@ thread_local! {
 ///     assert_eq!(state::get_text("colour").unwrap().unwrap(), "blue");
 /// });
 /// ```
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Host {
     pub(super) config: Value,
+    pub(super) schemas: Arc<Schemas>,
+    pub(super) extensions: Vec<Value>,
     pub(super) resources: Vec<(String, Attributes)>,
     pub(super) members: BTreeMap<String, Vec<Member>>,
     pub(super) state: BTreeMap<String, Vec<u8>>,
@@ -39,13 +42,43 @@ pub struct Host {
     pub(super) messages_ever: u64,
     pub(super) lines: Vec<Line>,
     pub(super) counts: BTreeMap<String, u64>,
+    pub(super) writes: Vec<directory::Write>,
     pub(super) context: Option<Context>,
+}
+
+impl Default for Host {
+    fn default() -> Self {
+        Self {
+            config: Value::Null,
+            schemas: Arc::new(Schemas::standard()),
+            extensions: Vec::new(),
+            resources: Vec::new(),
+            members: BTreeMap::new(),
+            state: BTreeMap::new(),
+            answers: VecDeque::new(),
+            requests: Vec::new(),
+            messages: Vec::new(),
+            messages_ever: 0,
+            lines: Vec::new(),
+            counts: BTreeMap::new(),
+            writes: Vec::new(),
+            context: None,
+        }
+    }
 }
 
 impl Host {
     /// A host that knows nothing.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// With this extension of users: a Schema resource (RFC 7643 section 7).
+    #[track_caller]
+    pub fn extension(mut self, schema: Value) -> Self {
+        self.extensions.push(schema);
+        self.schemas = Arc::new(resources::schemas(&self.extensions));
+        self
     }
 
     /// With this configuration, a JSON object.
@@ -90,6 +123,16 @@ impl Host {
         self
     }
 
+    /// The document as a filter sees it.
+    fn with_members(&self, document: &Attributes) -> Attributes {
+        let mut document = document.clone();
+        if let Some(members) = document.get("id").and_then(Value::as_str).and_then(|id| self.members.get(id)) {
+            let members = members.iter().map(|m| serde_json::json!({ "value": m.id, "type": m.resource_type }));
+            document.insert("members".to_owned(), members.collect());
+        }
+        document
+    }
+
     /// Makes a change of the directory, as the host would without any other plugin.
     fn apply(&mut self, write: directory::Write) -> Result<Option<String>, directory::WriteError> {
         let refused = |status, scim_type: Option<&str>, detail: &str| directory::WriteError::Refused {
@@ -111,9 +154,17 @@ impl Host {
         {
             return Err(refused(412, None, "the resource has another version"));
         }
-        let after = resources::written(&write, current, self.resources.len());
+        let after = resources::written(&self.schemas, &write, current, self.resources.len());
         let after = after.map_err(|detail| refused(400, Some("invalidValue"), &detail))?;
+        if let Some(written) = &after
+            && let Some(id) = written.document["id"].as_str()
+        {
+            let members = written.members(self.members.remove(id).unwrap_or_default());
+            self.members.insert(id.to_owned(), members);
+        }
+        let after = after.map(|written| written.document);
         let text = after.as_ref().map(|document| Value::Object(document.clone()).to_string());
+        self.writes.push(write.clone());
         match (place, after) {
             (Some(place), Some(document)) => self.resources[place].1 = document,
             (Some(place), None) => drop(self.resources.remove(place)),
@@ -219,7 +270,7 @@ pub(crate) fn directory_find(
     count: u32,
 ) -> Result<(Vec<String>, Option<String>), directory::Error> {
     let invalid = |reason: &str| directory::Error::Invalid(reason.to_owned());
-    let schemas = Schemas::standard();
+    let schemas = with(|host| host.schemas.clone());
     let kind = schemas.resource_type(resource_type).ok_or(invalid("there is no such resource type"))?;
     let filter = Filter::parse(filter).and_then(|filter| filter.bind(kind, &Leniency::default()));
     let filter = filter.map_err(|error| invalid(&error.detail))?;
@@ -227,11 +278,20 @@ pub(crate) fn directory_find(
 
     with(|host| {
         let resources = host.resources.iter().filter(|(kind, _)| kind == resource_type);
-        let found: Vec<_> = resources.filter(|(_, document)| filter.matches(document)).collect();
+        let joined = resources.map(|(_, document)| host.with_members(document));
+        let found: Vec<_> = joined.filter(|document| filter.matches(document)).collect();
         let end = found.len().min(begin + count as usize);
-        let page = found[begin.min(end)..end].iter().map(|(_, document)| Value::Object(document.clone()).to_string());
+        let page =
+            found[begin.min(end)..end].iter().map(|document| Value::Object(without_members(document)).to_string());
         Ok((page.collect(), (end < found.len()).then(|| end.to_string())))
     })
+}
+
+/// The document as a plugin sees it.
+fn without_members(document: &Attributes) -> Attributes {
+    let mut document = document.clone();
+    document.shift_remove("members");
+    document
 }
 
 pub(crate) fn directory_members(group: &str, after: Option<&str>, count: u32) -> Result<Vec<Member>, directory::Error> {

@@ -1,5 +1,6 @@
 //! Asking a plugin, natively.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -7,13 +8,19 @@ use serde_json::{Value, json};
 use super::fakes::{Host, within};
 use super::outcome::{Enqueued, Outcome};
 use super::resources::{self, Proposal};
-use crate::{Caller, Change, Context, Finding, Message, Operation, Plugin, Result, Verdict, http, invoke};
+use crate::{
+    Caller, Change, Context, Decision, Finding, Inquiry, Job, Message, Operation, Plugin, Result, Verdict, http, invoke,
+};
+
+/// When a test happens, unless it says otherwise: the first moment of 2026.
+const NOW_MS: u64 = 1_767_225_600_000;
 
 /// A plugin with a host around it. What it stores and enqueues in one call is there in the next.
 #[derive(Debug)]
 pub struct Harness {
     host: Host,
     grant: Vec<String>,
+    sees_passwords: bool,
     outbox: Vec<Enqueued>,
     attempts: u32,
     sequence: u64,
@@ -21,6 +28,11 @@ pub struct Harness {
     review: fn(&Change) -> Result<Verdict>,
     observe: fn(&Change, u64) -> Result,
     deliver: fn(&Message) -> Result,
+    decide: fn(&Inquiry) -> Result<Decision>,
+    shape: fn(&Context, &[String]) -> Result<Vec<String>>,
+    run: fn(&Job) -> Result<String>,
+    now_ms: u64,
+    successes: BTreeMap<String, u64>,
 }
 
 /// A change that the plugin can be asked about.
@@ -37,6 +49,7 @@ impl Harness {
         Self {
             host: Host::new().config(json!({})),
             grant: vec!["*".to_owned()],
+            sees_passwords: false,
             outbox: Vec::new(),
             attempts: 0,
             sequence: 0,
@@ -44,12 +57,29 @@ impl Harness {
             review: invoke::review::<P>,
             observe: invoke::observe::<P>,
             deliver: invoke::deliver::<P>,
+            decide: invoke::decide::<P>,
+            shape: invoke::shape::<P>,
+            run: invoke::run::<P>,
+            now_ms: NOW_MS,
+            successes: BTreeMap::new(),
         }
     }
 
     /// With this configuration, a JSON object.
     pub fn config(self, config: Value) -> Self {
         self.on(|host| host.config(config))
+    }
+
+    /// With this extension of users: a Schema resource (RFC 7643 section 7).
+    #[track_caller]
+    pub fn extension(self, schema: Value) -> Self {
+        self.on(|host| host.extension(schema))
+    }
+
+    /// It is now so many milliseconds after the Unix epoch.
+    pub fn at(&mut self, now_ms: u64) -> &mut Self {
+        self.now_ms = now_ms;
+        self
     }
 
     /// With this resource in the directory; it needs an `id`.
@@ -79,6 +109,12 @@ impl Harness {
         self
     }
 
+    /// With the grant to see new passwords in reviews.
+    pub fn sees_passwords(mut self) -> Self {
+        self.sees_passwords = true;
+        self
+    }
+
     fn on(mut self, change: impl FnOnce(Host) -> Host) -> Self {
         self.host = change(self.host);
         self
@@ -93,25 +129,79 @@ impl Harness {
     /// Somebody wants to create this: the body of a POST.
     #[track_caller]
     pub fn create(&mut self, resource_type: &str, body: Value) -> Asked<'_> {
-        self.asked(resources::create(resource_type, body))
+        self.asked(resources::create(&self.host.schemas, resource_type, body))
     }
 
     /// Somebody wants this in the place of that: the body of a PUT.
     #[track_caller]
     pub fn replace(&mut self, resource_type: &str, before: Value, body: Value) -> Asked<'_> {
-        self.asked(resources::replace(resource_type, before, body))
+        self.asked(resources::replace(&self.host.schemas, resource_type, before, body))
     }
 
     /// Somebody wants to patch this: the `Operations` of a PATCH, an array.
     #[track_caller]
     pub fn patch(&mut self, resource_type: &str, before: Value, operations: Value) -> Asked<'_> {
-        self.asked(resources::patch(resource_type, before, operations))
+        self.asked(resources::patch(&self.host.schemas, resource_type, before, operations))
     }
 
     /// Somebody wants to delete this.
     #[track_caller]
     pub fn delete(&mut self, resource_type: &str, before: Value) -> Asked<'_> {
-        self.asked(resources::delete(resource_type, before))
+        self.asked(resources::delete(&self.host.schemas, resource_type, before))
+    }
+
+    /// Somebody reads this.
+    #[track_caller]
+    pub fn read(&mut self, resource_type: &str, stored: Value) -> Asked<'_> {
+        self.asked(resources::read(&self.host.schemas, resource_type, stored))
+    }
+
+    /// Somebody searches resources of this type.
+    #[track_caller]
+    pub fn search(&mut self, resource_type: &str) -> Asked<'_> {
+        self.asked(resources::search(&self.host.schemas, resource_type))
+    }
+
+    /// Has the plugin shape these resources, which somebody has searched.
+    pub fn shape(&mut self, resource_type: &str, resources: &[Value]) -> Result<Vec<Value>> {
+        let context = context(self.now_ms, Operation::Search, resource_type, None);
+        let texts: Vec<String> = resources.iter().map(Value::to_string).collect();
+        let shape = self.shape;
+        self.host.context = Some(context.clone());
+        let shaped = within(&mut self.host, || shape(&context, &texts))?;
+        Ok(shaped.iter().map(|text| serde_json::from_str(text)).collect::<Result<_, _>>()?)
+    }
+
+    /// Runs a job that is due now.
+    pub fn run(&mut self, job: &str) -> Outcome {
+        let context = context(self.now_ms, Operation::Run, "", None);
+        let last_success_ms = self.successes.get(job).copied();
+        let job = Job { name: job.to_owned(), due_ms: self.now_ms, last_success_ms, by_hand: false, context };
+        let (run, mut report) = (self.run, String::new());
+        let mut outcome = self.call(Some(job.context.clone()), || {
+            report = run(&job)?;
+            Ok(Verdict::Proceed)
+        });
+        if outcome.answer.is_ok() {
+            self.successes.insert(job.name, job.due_ms);
+        }
+        outcome.report = report;
+        outcome
+    }
+
+    /// What the directory holds of this resource.
+    pub fn stored(&self, resource_type: &str, id: &str) -> Option<Value> {
+        let mut all = self.host.resources.iter();
+        let found = all.find(|(kind, document)| kind == resource_type && document["id"] == id);
+        found.map(|(_, document)| Value::Object(document.clone()))
+    }
+
+    /// The ids of a group's members, in their order.
+    pub fn members(&self, group: &str) -> Vec<&str> {
+        let members = self.host.members.get(group).into_iter().flatten();
+        let mut ids: Vec<&str> = members.map(|member| member.id.as_str()).collect();
+        ids.sort_unstable();
+        ids
     }
 
     /// The text in the plugin's state at this key.
@@ -137,7 +227,7 @@ impl Harness {
         };
         let enqueued = self.outbox[place].clone();
         self.attempts += 1;
-        let context = enqueued.context.clone().unwrap_or_else(|| context(Operation::Create, "User", None));
+        let context = enqueued.context.clone().unwrap_or_else(|| context(self.now_ms, Operation::Create, "User", None));
         let message = Message {
             key: enqueued.key,
             target: enqueued.target,
@@ -159,7 +249,7 @@ impl Harness {
     #[track_caller]
     fn asked(&mut self, proposal: Proposal) -> Asked<'_> {
         let known = (proposal.operation != Operation::Create).then(|| proposal.id.clone());
-        let context = context(proposal.operation, &proposal.resource_type.name, known);
+        let context = context(self.now_ms, proposal.operation, &proposal.resource_type.name, known);
         Asked { harness: self, proposal, context }
     }
 
@@ -171,6 +261,8 @@ impl Harness {
             answer,
             document: None,
             fault: None,
+            report: String::new(),
+            writes: std::mem::take(&mut self.host.writes),
             messages: std::mem::take(&mut self.host.messages),
             requests: std::mem::take(&mut self.host.requests),
             log: std::mem::take(&mut self.host.lines),
@@ -208,7 +300,7 @@ impl Asked<'_> {
     pub fn review(self) -> Outcome {
         let Self { harness, proposal, context } = self;
         let before = harness.host.state.clone();
-        let change = Change::from_parts(context.clone(), proposal.parts());
+        let change = Change::from_parts(context.clone(), proposal.parts(harness.sees_passwords));
         let review = harness.review;
         let mut outcome = harness.call(Some(context), || review(&change));
 
@@ -228,12 +320,21 @@ impl Asked<'_> {
         outcome
     }
 
+    /// Asks the plugin who may do this, and with what.
+    pub fn decide(self) -> Result<Decision> {
+        let Self { harness, proposal, context } = self;
+        let inquiry = Inquiry::from_parts(context.clone(), proposal.parts(false).current);
+        let decide = harness.decide;
+        harness.host.context = Some(context);
+        within(&mut harness.host, || decide(&inquiry))
+    }
+
     /// Tells the plugin that the change is committed.
     pub fn observe(self) -> Outcome {
         let Self { harness, proposal, mut context } = self;
         context.resource_id = Some(proposal.id.clone());
         harness.sequence += 1;
-        let change = Change::from_parts(context.clone(), proposal.parts());
+        let change = Change::from_parts(context.clone(), proposal.parts(false));
         let (observe, sequence) = (harness.observe, harness.sequence);
         let mut outcome = harness.call(Some(context), || observe(&change, sequence).map(|()| Verdict::Proceed));
         harness.commit(&mut outcome, None);
@@ -241,7 +342,7 @@ impl Asked<'_> {
     }
 }
 
-fn context(operation: Operation, resource_type: &str, resource_id: Option<String>) -> Context {
+fn context(now_ms: u64, operation: Operation, resource_type: &str, resource_id: Option<String>) -> Context {
     Context {
         request_id: "test-request".to_owned(),
         realm: "default".to_owned(),
@@ -257,7 +358,7 @@ fn context(operation: Operation, resource_type: &str, resource_id: Option<String
         attempt: 1,
         remaining: Duration::from_millis(500),
         dry_run: false,
-        now_ms: 1_767_225_600_000,
+        now_ms,
         attributes: Vec::new(),
     }
 }

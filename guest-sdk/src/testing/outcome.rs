@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{Context, Failure, Refusal, Result, Verdict, http, log, outbox};
+use crate::{Context, Failure, Refusal, Result, Verdict, directory, http, log, outbox};
 
 /// What a plugin answered, and what it did.
 #[derive(Debug)]
@@ -13,6 +13,10 @@ pub struct Outcome {
     pub(super) document: Option<Value>,
     /// What the host would blame the plugin for.
     pub(super) fault: Option<String>,
+    /// A job's one sentence for the operator.
+    pub report: String,
+    /// What it changed in the directory by itself, in order.
+    pub writes: Vec<directory::Write>,
     /// What it enqueued, if that is committed: nothing of a refusal is left behind.
     pub messages: Vec<Enqueued>,
     /// What it sent, in order.

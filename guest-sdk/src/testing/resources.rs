@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
+use provost_scim::definition::{self, Document};
 use provost_scim::filter::Filter;
 use provost_scim::patch::{self, Operation as PatchOperation};
 use provost_scim::resource::parse_id;
+use provost_scim::secret::PASSWORD;
 use provost_scim::{
     Draft, Invalid, Leniency, MembershipEdit, Resource, ResourceType, Schemas, Stamp, changed_paths, check, covers,
 };
@@ -31,8 +33,8 @@ pub(super) struct Proposal {
 }
 
 #[track_caller]
-pub(super) fn create(resource_type: &str, body: Value) -> Proposal {
-    let resource_type = kind(resource_type);
+pub(super) fn create(schemas: &Schemas, resource_type: &str, body: Value) -> Proposal {
+    let resource_type = kind(schemas, resource_type);
     let proposed = expect(check::create(body, &resource_type, &leniency()), "the new resource");
     Proposal {
         operation: Operation::Create,
@@ -46,16 +48,16 @@ pub(super) fn create(resource_type: &str, body: Value) -> Proposal {
 }
 
 #[track_caller]
-pub(super) fn replace(resource_type: &str, before: Value, body: Value) -> Proposal {
-    let mut proposal = of_stored(Operation::Replace, resource_type, before);
+pub(super) fn replace(schemas: &Schemas, resource_type: &str, before: Value, body: Value) -> Proposal {
+    let mut proposal = of_stored(schemas, Operation::Replace, resource_type, before);
     let current = proposal.current.as_ref().expect("a stored resource is there");
     proposal.proposed = Some(expect(check::replace(current, body, &leniency()), "the replacement"));
     proposal
 }
 
 #[track_caller]
-pub(super) fn patch(resource_type: &str, before: Value, operations: Value) -> Proposal {
-    let mut proposal = of_stored(Operation::Patch, resource_type, before);
+pub(super) fn patch(schemas: &Schemas, resource_type: &str, before: Value, operations: Value) -> Proposal {
+    let mut proposal = of_stored(schemas, Operation::Patch, resource_type, before);
     let current = proposal.current.as_ref().expect("a stored resource is there");
     let operations = expect(patch::parse_operations(operations), "the patch");
     let applied = patch::apply(current.to_draft(), Some(current), &operations, &leniency());
@@ -65,21 +67,60 @@ pub(super) fn patch(resource_type: &str, before: Value, operations: Value) -> Pr
 }
 
 #[track_caller]
-pub(super) fn delete(resource_type: &str, before: Value) -> Proposal {
-    of_stored(Operation::Delete, resource_type, before)
+pub(super) fn delete(schemas: &Schemas, resource_type: &str, before: Value) -> Proposal {
+    of_stored(schemas, Operation::Delete, resource_type, before)
+}
+
+#[track_caller]
+pub(super) fn read(schemas: &Schemas, resource_type: &str, stored: Value) -> Proposal {
+    of_stored(schemas, Operation::Read, resource_type, stored)
+}
+
+#[track_caller]
+pub(super) fn search(schemas: &Schemas, resource_type: &str) -> Proposal {
+    Proposal {
+        operation: Operation::Search,
+        resource_type: kind(schemas, resource_type),
+        id: ID.to_owned(),
+        current: None,
+        proposed: None,
+        operations: None,
+        members_before: Vec::new(),
+    }
+}
+
+/// The standard's schemas, and these: a Schema resource each (RFC 7643 section 7), the extensions
+/// among them for users.
+#[track_caller]
+pub(super) fn schemas(extensions: &[Value]) -> Schemas {
+    let document = |content: &Value| Document { file: "the test".to_owned(), content: content.clone() };
+    let schemas: Vec<Document> = extensions.iter().map(document).collect();
+    let used: Vec<Value> =
+        extensions.iter().map(|schema| json!({ "schema": schema["id"], "required": false })).collect();
+    let user = json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:ResourceType"], "name": "User", "schemaExtensions": used,
+    });
+    match definition::read(&schemas, &[document(&user)]) {
+        Ok(schemas) => schemas,
+        Err(mistakes) => panic!("the schemas are wrong: {mistakes:?}"),
+    }
 }
 
 /// What becomes of a resource by a plugin's own change; absent after a delete.
-pub(super) fn written(write: &Write, current: Option<&Attributes>, count: usize) -> Result<Option<Attributes>, String> {
+pub(super) fn written(
+    schemas: &Schemas,
+    write: &Write,
+    current: Option<&Attributes>,
+    count: usize,
+) -> Result<Option<Written>, String> {
     let body = write.body.as_deref().map(serde_json::from_str::<Value>).transpose();
     let body = body.map_err(|_| "the body is not JSON".to_owned())?;
-    let schemas = Schemas::standard();
     let resource_type = schemas.resource_type(&write.resource_type).ok_or("there is no such resource type")?;
     let words = |invalid: Invalid| invalid.detail;
-    let before =
-        current.map(|document| of_stored(Operation::Patch, &write.resource_type, Value::Object(document.clone())));
+    let before = current
+        .map(|document| of_stored(schemas, Operation::Patch, &write.resource_type, Value::Object(document.clone())));
     let stored = before.as_ref().and_then(|before| before.current.as_ref());
-    let draft = match (write.action, stored, body) {
+    let mut draft = match (write.action, stored, body) {
         (Action::Delete, _, _) => return Ok(None),
         (Action::Create, _, Some(body)) => check::create(body, resource_type, &leniency()).map_err(words)?,
         (Action::Replace, Some(current), Some(body)) => check::replace(current, body, &leniency()).map_err(words)?,
@@ -94,19 +135,51 @@ pub(super) fn written(write: &Write, current: Option<&Attributes>, count: usize)
         None => format!("01930000-0000-7000-8000-{:012x}", 0x1000 + count),
     };
     let stamp = stored.map_or(stamp_of(&id), Resource::stamp);
+    let membership = std::mem::take(&mut draft.membership);
     let resource = provost_scim::validate(draft, stamp).map_err(words)?;
-    Ok(Some(resource.document()))
+    Ok(Some(Written { document: resource.document(), membership }))
+}
+
+/// A resource after a plugin's own change, and how its members change.
+pub(super) struct Written {
+    pub(super) document: Attributes,
+    membership: Vec<MembershipEdit>,
+}
+
+impl Written {
+    /// The members after the change. A selection by anything but the id is beyond this harness.
+    pub(super) fn members(&self, mut members: Vec<Member>) -> Vec<Member> {
+        for edit in &self.membership {
+            match edit {
+                MembershipEdit::Add(added) => {
+                    let new: Vec<_> = added.iter().map(member).filter(|new| !members.contains(new)).collect();
+                    members.extend(new);
+                }
+                MembershipEdit::Remove(ids) => members.retain(|m| !ids.iter().any(|id| id.to_string() == m.id)),
+                MembershipEdit::Clear => members.clear(),
+                MembershipEdit::Replace(after) => members = after.iter().map(member).collect(),
+                MembershipEdit::RemoveWhere(_) => panic!("select members by their `value`"),
+            }
+        }
+        members
+    }
 }
 
 impl Proposal {
-    /// What the plugin is shown.
-    pub(super) fn parts(&self) -> Parts {
+    /// What the plugin is shown; a new password too, if it may see those.
+    pub(super) fn parts(&self, shows_password: bool) -> Parts {
         let stamp = self.current.as_ref().map(Resource::stamp);
         let (current, proposed) = (self.current.as_ref(), self.proposed.as_ref());
         let operations = self.operations.as_deref();
         Parts {
             current: current.map(|resource| Value::Object(resource.document()).to_string()),
-            proposed: proposed.map(|draft| Value::Object(draft.document(stamp)).to_string()),
+            proposed: proposed.map(|draft| {
+                let mut document = draft.document(stamp);
+                if let (Some(password), true) = (&draft.secret, shows_password) {
+                    document.insert(PASSWORD.to_owned(), Value::from(password.reveal()));
+                }
+                Value::Object(document).to_string()
+            }),
             operations: operations.map(|all| patch::normalised(all, &self.resource_type).to_string()),
             changed_paths: changed_paths(
                 current.map(Resource::attributes),
@@ -184,8 +257,8 @@ impl Proposal {
 }
 
 #[track_caller]
-fn of_stored(operation: Operation, resource_type: &str, before: Value) -> Proposal {
-    let resource_type = kind(resource_type);
+fn of_stored(schemas: &Schemas, operation: Operation, resource_type: &str, before: Value) -> Proposal {
+    let resource_type = kind(schemas, resource_type);
     let id = before.get("id").map_or(ID, |id| id.as_str().expect("an `id` is a text")).to_owned();
     assert!(parse_id(&id).is_some(), "the `id` of a stored resource is a UUID in lower case, and `{id}` is not");
 
@@ -200,8 +273,8 @@ fn of_stored(operation: Operation, resource_type: &str, before: Value) -> Propos
 }
 
 #[track_caller]
-fn kind(resource_type: &str) -> Arc<ResourceType> {
-    match Schemas::standard().resource_type(resource_type) {
+fn kind(schemas: &Schemas, resource_type: &str) -> Arc<ResourceType> {
+    match schemas.resource_type(resource_type) {
         Some(kind) => kind.clone(),
         None => panic!("there is no resource type `{resource_type}`; there are `User` and `Group`"),
     }
