@@ -9,7 +9,17 @@ use std::fs;
 use guests::{Workspace, out_directory, stop};
 
 /// The shipped plugins, each a package under `plugins/`.
-const BUILTINS: [&str; 3] = ["domain-policy", "forward", "normalize"];
+const BUILTINS: [&str; 9] = [
+    "birthright",
+    "domain-policy",
+    "forward",
+    "lifecycle",
+    "normalize",
+    "profile-sync",
+    "registration",
+    "scim-out",
+    "segment",
+];
 
 fn main() {
     let workspace = Workspace::above_this_package();

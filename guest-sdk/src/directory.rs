@@ -202,6 +202,21 @@ pub fn patch(resource_type: &str, id: &str, patch: &Patch) -> Result<Resource, F
     stored(apply(Write { body: Some(patch.to_string()), ..on(Action::Patch, resource_type, id) })?)
 }
 
+/// Puts somebody into a group.
+pub fn join(group: &str, id: &str) -> Result<(), Failure> {
+    patch("Group", group, &Patch::new().add("members", serde_json::json!([{ "value": id }]))).map(drop)
+}
+
+/// Takes somebody out of a group.
+pub fn leave(group: &str, id: &str) -> Result<(), Failure> {
+    patch("Group", group, &Patch::new().remove(&format!("members[{}]", eq("value", id)))).map(drop)
+}
+
+/// Takes somebody out of every group that they are directly in.
+pub fn leave_all(id: &str) -> Result<(), Failure> {
+    walk("Group", &eq("members.value", id), |group: Resource| leave(group.id().unwrap_or_default(), id))
+}
+
 /// Deletes a resource.
 pub fn delete(resource_type: &str, id: &str) -> Result<(), WriteError> {
     apply(on(Action::Delete, resource_type, id)).map(drop)

@@ -21,7 +21,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::host;
+use crate::{Failure, host};
 
 /// One request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -143,6 +143,16 @@ impl Response {
     /// Whether the same request may be answered better later: 408, 425, 429, or a 5xx.
     pub fn is_retryable(&self) -> bool {
         matches!(self.status, 408 | 425 | 429 | 500..=599)
+    }
+
+    /// The answer, if it is one of the 200s; else a failure that names who answered and with which
+    /// status, and that is tried again where that may help.
+    pub fn success(self, who: &str) -> Result<Self, Failure> {
+        match self.status {
+            200..=299 => Ok(self),
+            status if self.is_retryable() => Err(Failure::retryable(format!("{who} answered {status}"))),
+            status => Err(Failure::new(format!("{who} answered {status}"))),
+        }
     }
 
     /// The first header of this name, in any letter case.

@@ -27,6 +27,7 @@ mod resource;
 pub mod state;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
+pub mod time;
 mod verdict;
 #[doc(hidden)]
 #[cfg(target_family = "wasm")]
@@ -59,6 +60,7 @@ pub mod prelude {
     pub use crate::{
         Change, Context, Decision, Failure, Finding, Group, Info, Inquiry, Job, Message, Operation, Patch, Plugin,
         Resource, Result, ScimType, User, Verdict, config, directory, filter, http, json, log, metrics, outbox, state,
+        time,
     };
     pub use serde::{Deserialize, Serialize};
 }

@@ -21,6 +21,9 @@ use serde::de::DeserializeOwned;
 
 use crate::{Failure, host};
 
+/// How many keys [`walk_json`] asks for at a time.
+const PAGE: u32 = 100;
+
 /// Why the memory did not serve.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Error {
@@ -85,6 +88,25 @@ pub fn delete(key: &str) -> Result<(), Error> {
 /// Writes only if the key still holds `expected` (`None`: nothing); no `value` deletes.
 pub fn compare_and_put(key: &str, expected: Option<&[u8]>, value: Option<&[u8]>) -> Result<(), Error> {
     host::state_compare_and_put(key, expected, value)
+}
+
+/// Hands every value under a prefix, read as JSON, to `each`, with what its key holds behind the
+/// prefix. It may delete what it gets. Whatever it answers with an error ends the walk.
+pub fn walk_json<T: DeserializeOwned>(
+    prefix: &str,
+    mut each: impl FnMut(&str, T) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut after: Option<String> = None;
+    loop {
+        let page = scan(prefix, after.as_deref(), PAGE)?;
+        for (key, value) in &page {
+            each(&key[prefix.len()..], serde_json::from_slice(value)?)?;
+        }
+        match page.into_iter().next_back() {
+            Some((last, _)) => after = Some(last),
+            None => return Ok(()),
+        }
+    }
 }
 
 /// At most `limit` keys that begin with `prefix`, with their values, in byte order, beginning

@@ -56,12 +56,12 @@ pub fn settle(person: &str, due: &BTreeSet<String>) -> Result {
     }
     for group in before.difference(due) {
         if directory::is_member(group, person)? {
-            directory::patch("Group", group, &Patch::new().remove(&format!("members[{}]", filter::eq("value", person))))?;
+            directory::leave(group, person)?;
         }
     }
     for group in &ours {
         if !directory::is_member(group, person)? {
-            directory::patch("Group", group, &Patch::new().add("members", json!([{ "value": person }])))?;
+            directory::join(group, person)?;
         }
     }
     match ours.is_empty() {

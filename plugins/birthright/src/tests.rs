@@ -96,13 +96,19 @@ fn a_combination_that_must_not_be_is_refused_on_every_way_to_it() {
     assert_eq!(by_right.refusal().detail, "who builds does not approve");
 
     let mut with_hand = birthright().member(APPROVERS, ANA);
-    assert_eq!(with_hand.replace("User", person("none"), person("Research")).review().refusal().detail, by_right.refusal().detail);
+    assert_eq!(
+        with_hand.replace("User", person("none"), person("Research")).review().refusal().detail,
+        by_right.refusal().detail
+    );
     assert!(with_hand.replace("User", person("none"), person("Sales")).review().proceeds());
 
     let approvers = json!({ "id": APPROVERS, "displayName": "approvers" });
     let add = json!([{ "op": "add", "path": "members", "value": [{ "value": ANA }] }]);
     let mut by_hand = birthright().member(ENGINEERS, ANA);
-    assert_eq!(by_hand.patch("Group", approvers.clone(), add.clone()).review().refusal().detail, by_right.refusal().detail);
+    assert_eq!(
+        by_hand.patch("Group", approvers.clone(), add.clone()).review().refusal().detail,
+        by_right.refusal().detail
+    );
     assert!(birthright().patch("Group", approvers, add).review().proceeds());
 }
 

@@ -62,7 +62,8 @@ fn what_is_required_must_be_there_and_reserved_names_are_nobodys() {
 
 #[test]
 fn a_password_is_held_to_each_rule() {
-    let rules = json!({ "length_min": 8, "digit": true, "upper": true, "lower": true, "symbol": true, "unlike": ["userName"] });
+    let rules =
+        json!({ "length_min": 8, "digit": true, "upper": true, "lower": true, "symbol": true, "unlike": ["userName"] });
     let config = json!({ "password": rules });
     for (password, detail) in [
         ("aB3!", "`password` needs 8 characters"),
