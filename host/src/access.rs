@@ -62,6 +62,8 @@ pub enum Action {
     Delete,
     /// See or change the server itself: plugins, outbox, tokens.
     Administer,
+    /// Try a change out.
+    Try,
 }
 
 impl Action {
@@ -77,6 +79,7 @@ impl Action {
                 &[Scope::Write]
             }
             (Self::Administer, _) => &[Scope::Admin],
+            (Self::Try, _) => &[Scope::Try],
         }
     }
 }

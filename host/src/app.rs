@@ -25,6 +25,7 @@ use crate::pipeline::{Pipeline, Settings};
 use crate::plugin::{Backing, PluginHost, PluginState, SandboxError};
 use crate::schemas::BadSchemas;
 use crate::store::{OpenError, Store, StoreError, TokenRecord};
+use crate::trace::Recent;
 use crate::{telemetry, upkeep};
 
 include!(concat!(env!("OUT_DIR"), "/builtins.rs"));
@@ -148,6 +149,7 @@ impl App {
             me: config.scim.me.clone(),
         };
         let pipeline = Arc::new(Pipeline::new(store.clone(), plugins.roster().clone(), schemas, settings));
+        let recent = Recent::default();
         let api = Api {
             pipeline: pipeline.clone(),
             store: store.clone(),
@@ -156,9 +158,10 @@ impl App {
             body_bytes_max: config.server.body_bytes_max,
             bulk: config.bulk.facts(),
             patch_answer: config.scim.patch_answer,
+            recent: recent.clone(),
             health: health(plugins.clone(), store.clone()),
         };
-        let desk = Arc::new(Desk::serving(store.clone(), clock.clone(), plugins.clone(), delivery.clone()));
+        let desk = Arc::new(Desk::serving(store.clone(), clock.clone(), plugins.clone(), delivery.clone(), recent));
         let keep_days = Some(config.store.keep_days).filter(|days| *days > 0);
         let tasks = vec![
             tokio::spawn(serve(scim.0, http::router(api), stopped.clone())),

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use uuid::{NoContext, Uuid};
 
 use crate::hook::{PluginName, Settled};
+use crate::trace::Trace;
 
 /// The part of the directory a key belongs to. One server holds one realm today; every stored
 /// key begins with it, so that tenants can come without a migration.
@@ -51,14 +52,29 @@ pub enum Scope {
     /// Register new people, by `POST /Me`.
     #[serde(rename = "scim.register")]
     Register,
+    /// Try a change out, with the scope that the change itself needs.
+    #[serde(rename = "scim.try")]
+    Try,
+    /// See attribute values in what `/admin` tells of requests.
+    #[serde(rename = "admin.values")]
+    Values,
 }
 
 impl Scope {
     /// Every scope. Stored by its place in the enum above, so that a new one comes last.
-    pub const ALL: [Scope; 6] = [Scope::Read, Scope::Write, Scope::Admin, Scope::Me, Scope::MeDelete, Scope::Register];
+    pub const ALL: [Scope; 8] = [
+        Scope::Read,
+        Scope::Write,
+        Scope::Admin,
+        Scope::Me,
+        Scope::MeDelete,
+        Scope::Register,
+        Scope::Try,
+        Scope::Values,
+    ];
 
     /// What the first administrator's token may do, and the operator at the machine itself.
-    pub const ADMINISTRATOR: [Scope; 3] = [Scope::Read, Scope::Write, Scope::Admin];
+    pub const ADMINISTRATOR: [Scope; 5] = [Scope::Read, Scope::Write, Scope::Admin, Scope::Try, Scope::Values];
 
     /// The scope as a token carries it.
     pub fn as_str(self) -> &'static str {
@@ -69,6 +85,8 @@ impl Scope {
             Self::Me => "scim.me",
             Self::MeDelete => "scim.me.delete",
             Self::Register => "scim.register",
+            Self::Try => "scim.try",
+            Self::Values => "admin.values",
         }
     }
 }
@@ -149,6 +167,8 @@ pub struct RequestContext {
     pub trail: Arc<[PluginName]>,
     /// Whether it is only tried out: it runs to the commit, and nothing is committed.
     pub dry_run: bool,
+    /// What the plugins do in it.
+    pub trace: Trace,
 }
 
 impl RequestContext {
@@ -165,6 +185,7 @@ impl RequestContext {
             plugins: Settled::default(),
             trail: Arc::default(),
             dry_run: false,
+            trace: Trace::default(),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! `ARCHITECTURE.md` has the map: the floors, the way of one write, the invariants. In short,
 //! from the top: `cli`, `app` and `schemas` wire; `http` and `admin` are the doors; `pipeline` is the order
 //! of things; `plugin` and `delivery` are the workers; `store`, `outbound` and `access` the
-//! tools; `hook`, `context`, `clock`, `limits` and the crate `provost_scim` the words.
+//! tools; `hook`, `context`, `trace`, `clock`, `limits` and the crate `provost_scim` the words.
 
 pub mod access;
 pub mod admin;
@@ -22,4 +22,5 @@ pub mod plugin;
 pub mod schemas;
 pub mod store;
 pub mod telemetry;
+pub mod trace;
 pub mod upkeep;

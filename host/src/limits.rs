@@ -194,3 +194,18 @@ pub const TOKEN_CLAIMS_MAX: usize = 32;
 
 /// How large one claim of a token may be, name and value, in bytes.
 pub const TOKEN_CLAIM_BYTES_MAX: usize = 1_024;
+
+/// How many calls of plugins one request writes down.
+pub const TRACE_STEPS_MAX: usize = 256;
+
+/// How large a value may be that is written down with them, in bytes of JSON.
+pub const TRACE_VALUE_BYTES_MAX: usize = 1_024;
+
+/// How many requests are remembered with what their plugins did.
+pub const REQUESTS_REMEMBERED_MAX: usize = 1_000;
+
+/// About how much memory they may take together, in bytes.
+pub const REQUESTS_REMEMBERED_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// How large the answer of a change may be that is only tried out, in bytes.
+pub const TRIAL_ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;

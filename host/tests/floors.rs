@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// The modules of `host/src`, from the words at the bottom to the wiring at the top.
 const FLOORS: [&[&str]; 6] = [
-    &["hook", "context", "clock", "limits"],
+    &["hook", "context", "trace", "clock", "limits"],
     &["store", "outbound", "access"],
     &["plugin", "delivery", "upkeep"],
     &["pipeline"],
@@ -30,8 +30,15 @@ const ROOMS: [(&str, &[&str]); 9] = [
 ];
 
 /// The admin door authenticates and logs the way the SCIM door does; a change is described with the
-/// words of its request, and a request with those of its plugins. Nothing else crosses.
-const CROSSINGS: [(&str, &str); 3] = [("admin", "http"), ("hook", "context"), ("context", "hook")];
+/// words of its request, and a request and its notes with those of its plugins. Nothing else crosses.
+const CROSSINGS: [(&str, &str); 6] = [
+    ("admin", "http"),
+    ("hook", "context"),
+    ("context", "hook"),
+    ("context", "trace"),
+    ("trace", "hook"),
+    ("trace", "limits"),
+];
 
 /// What may be used by these files only: a database by what makes an engine of it.
 const FILES: [(&str, &str); 2] = [("sled", "store/sled.rs"), ("fjall", "store/fjall.rs")];

@@ -37,6 +37,13 @@ pub enum Call {
     },
     /// Committed changes, oldest first.
     Journal(Listing),
+    /// The last requests in which plugins were asked, newest first.
+    RequestList(Listing),
+    /// What the plugins did in one of them.
+    RequestShow {
+        /// The request's id.
+        id: String,
+    },
 }
 
 /// What a new token should be.
@@ -113,6 +120,8 @@ impl Call {
             Self::OutboxRedrive { key } => plain("POST", format!("/admin/outbox/{key}/redrive")),
             Self::OutboxDrop { key } => plain("DELETE", format!("/admin/outbox/{key}")),
             Self::Journal(listing) => listed("/admin/journal", listing),
+            Self::RequestList(listing) => listed("/admin/requests", listing),
+            Self::RequestShow { id } => plain("GET", format!("/admin/requests/{id}")),
         }
     }
 }

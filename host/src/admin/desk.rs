@@ -15,6 +15,7 @@ use crate::delivery::Delivery;
 use crate::limits::{TOKEN_CLAIM_BYTES_MAX, TOKEN_CLAIMS_MAX};
 use crate::plugin::PluginHost;
 use crate::store::{JournalEntry, OutboxKey, OutboxRow, Store, StoreError, TokenRecord};
+use crate::trace::Recent;
 
 /// How many rows one listing shows at most.
 const ROWS_MAX: usize = 1_000;
@@ -54,6 +55,7 @@ pub struct Desk {
     clock: Clock,
     plugins: Option<Arc<PluginHost>>,
     delivery: Option<Delivery>,
+    recent: Option<Recent>,
 }
 
 /// The operator at the command line of the machine itself: whoever may open the data directory.
@@ -65,13 +67,19 @@ pub fn local(clock: &Clock) -> RequestContext {
 
 impl Desk {
     /// A running server's desk.
-    pub fn serving(store: Arc<Store>, clock: Clock, plugins: Arc<PluginHost>, delivery: Delivery) -> Self {
-        Self { store, clock, plugins: Some(plugins), delivery: Some(delivery) }
+    pub fn serving(
+        store: Arc<Store>,
+        clock: Clock,
+        plugins: Arc<PluginHost>,
+        delivery: Delivery,
+        recent: Recent,
+    ) -> Self {
+        Self { store, clock, plugins: Some(plugins), delivery: Some(delivery), recent: Some(recent) }
     }
 
     /// A desk over a store that no server has open.
     pub fn offline(store: Arc<Store>, clock: Clock) -> Self {
-        Self { store, clock, plugins: None, delivery: None }
+        Self { store, clock, plugins: None, delivery: None, recent: None }
     }
 
     /// The desk's clock.
@@ -107,6 +115,11 @@ impl Desk {
             Call::OutboxRedrive { key } => self.redrive(key).await,
             Call::OutboxDrop { key } => self.drop_message(key).await,
             Call::Journal(listing) => self.journal(&listing).await,
+            Call::RequestList(listing) => {
+                let last = self.recent()?.last(listing.limit.unwrap_or(ROWS_DEFAULT).min(ROWS_MAX));
+                Ok(json!({ "requests": last }))
+            }
+            Call::RequestShow { id } => self.request(cx, &id),
         }
     }
 
@@ -135,6 +148,23 @@ impl Desk {
         let mut shown = token(&record);
         shown["token"] = Value::String(secret.reveal().to_owned());
         Ok(shown)
+    }
+
+    fn recent(&self) -> Result<&Recent, DeskError> {
+        self.recent
+            .as_ref()
+            .ok_or_else(|| DeskError::NotFound("running server, which alone remembers requests".to_owned()))
+    }
+
+    /// What the plugins did in a request; attribute values only for those who may see values.
+    fn request(&self, cx: &RequestContext, id: &str) -> Result<Value, DeskError> {
+        let found = self.recent()?.find(id);
+        let found = found.ok_or_else(|| {
+            DeskError::NotFound(format!("request `{id}` among the last ones in which a plugin was asked"))
+        })?;
+        let mut told = json!(found);
+        told["plugins"] = json!(found.trace.steps(cx.actor.scopes.contains(&Scope::Values)));
+        Ok(told)
     }
 
     fn plugin_list(&self) -> Result<Value, DeskError> {

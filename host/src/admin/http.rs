@@ -31,6 +31,8 @@ pub fn router(desk: Arc<Desk>, metrics: Metrics) -> Router {
         .route("/admin/outbox/{key}", delete(outbox_drop))
         .route("/admin/outbox/{key}/redrive", post(outbox_redrive))
         .route("/admin/journal", get(journal))
+        .route("/admin/requests", get(request_list))
+        .route("/admin/requests/{id}", get(request_show))
         .route("/metrics", get(shown_metrics))
         .layer(Extension(metrics))
         .fallback(async || problem(StatusCode::NOT_FOUND, "there is no such admin endpoint"))
@@ -122,6 +124,23 @@ async fn journal(
 ) -> Result<Json<Value>, DeskError> {
     let Query(listing) = listing.map_err(|rejection| DeskError::Senseless(rejection.body_text()))?;
     desk.answer(&cx, Call::Journal(listing)).await.map(Json)
+}
+
+async fn request_list(
+    State(desk): State<Arc<Desk>>,
+    Operator(cx): Operator,
+    listing: Result<Query<Listing>, axum::extract::rejection::QueryRejection>,
+) -> Result<Json<Value>, DeskError> {
+    let Query(listing) = listing.map_err(|rejection| DeskError::Senseless(rejection.body_text()))?;
+    desk.answer(&cx, Call::RequestList(listing)).await.map(Json)
+}
+
+async fn request_show(
+    State(desk): State<Arc<Desk>>,
+    Operator(cx): Operator,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, DeskError> {
+    desk.answer(&cx, Call::RequestShow { id }).await.map(Json)
 }
 
 /// `GET /metrics`: routes and counts tell about an organisation, so they are for operators too.

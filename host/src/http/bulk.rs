@@ -17,6 +17,9 @@ pub async fn bulk(
     Caller(cx): Caller,
     BulkBody(request): BulkBody,
 ) -> Result<Message, HttpError> {
+    if cx.dry_run {
+        return Err(HttpError::NotImplemented { what: "a trial of a bulk request; try its operations one by one" });
+    }
     let asked = request.operations.len();
     let outcomes = api.pipeline.bulk(&cx, request).await?;
     let failed = outcomes.iter().filter(|outcome| outcome.done.is_err()).count();

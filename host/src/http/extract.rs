@@ -14,12 +14,14 @@ use provost_scim::version::EntityTags;
 use provost_scim::{Deviations, Invalid, Leniency, Projection, ResourceType, Search, message, resource};
 use serde_json::Value;
 
+use super::trial::Attempt;
 use super::{Api, HttpError};
 use crate::access;
 use crate::clock::Clock;
 use crate::context::{Actor, Capacity, Realm, RequestContext, Scope};
 use crate::pipeline::{At, Precondition};
 use crate::store::Store;
+use crate::trace::Trace;
 
 /// How long a client may take to send a body.
 const BODY_SECONDS_MAX: u64 = 30;
@@ -65,7 +67,19 @@ pub async fn authenticate(parts: &Parts, store: &Store, clock: &Clock) -> Result
     };
     let (overhead_bypass, deviations) = (overhead_bypass(parts), deviations(parts));
     let cx = RequestContext::new(request_id, Realm::DEFAULT, actor, now);
-    Ok(RequestContext { overhead_bypass, deviations, ..cx })
+    let mut cx = RequestContext { overhead_bypass, deviations, trace: trace(parts), ..cx };
+    begin_trial(parts, &mut cx)?;
+    Ok(cx)
+}
+
+/// Whoever asks for a trial gets one, or is refused.
+fn begin_trial(parts: &Parts, cx: &mut RequestContext) -> Result<(), HttpError> {
+    parts.extensions.get::<Attempt>().map_or(Ok(()), |attempt| attempt.begin(cx))
+}
+
+/// What the outermost layer of the SCIM door will keep.
+fn trace(parts: &Parts) -> Trace {
+    parts.extensions.get::<Trace>().cloned().unwrap_or_default()
 }
 
 /// Whether the request names `Group-Overhead-Bypass`, as a header or as a query parameter, with
@@ -106,7 +120,9 @@ impl FromRequestParts<Api> for Applicant {
         let actor = Actor { subject: "anonymous".to_owned(), scopes: vec![Scope::Register], ..Actor::default() };
         let cx = RequestContext::new(named(parts), Realm::DEFAULT, actor, api.clock.now());
         let capacity = Capacity::Applicant { anonymous: true };
-        Ok(Self(RequestContext { capacity, deviations: deviations(parts), ..cx }))
+        let mut cx = RequestContext { capacity, deviations: deviations(parts), trace: trace(parts), ..cx };
+        begin_trial(parts, &mut cx)?;
+        Ok(Self(cx))
     }
 }
 

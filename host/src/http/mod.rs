@@ -16,6 +16,7 @@ mod resources;
 mod respell;
 mod respond;
 mod stream;
+mod trial;
 
 use std::sync::Arc;
 
@@ -31,6 +32,7 @@ use crate::clock::Clock;
 use crate::context::RequestContext;
 use crate::pipeline::Pipeline;
 use crate::store::Store;
+use crate::trace::Recent;
 
 pub use error::{HttpError, chain as error_chain};
 pub use extract::{Caller, RequestId, authenticate};
@@ -54,6 +56,8 @@ pub struct Api {
     pub bulk: Option<BulkFacts>,
     /// What a PATCH answers with when its client does not say.
     pub patch_answer: PatchAnswer,
+    /// The last requests, with what their plugins did.
+    pub recent: Recent,
     /// Whether all is well, for `/health`.
     pub health: Arc<dyn Fn() -> Health + Send + Sync>,
 }
@@ -117,6 +121,7 @@ pub fn router(api: Api) -> Router {
         .fallback(error::no_such_endpoint)
         .method_not_allowed_fallback(error::no_such_method)
         .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(middleware::from_fn_with_state(api.clone(), trial::each_trial))
         .layer(middleware::from_fn_with_state(api.clone(), observe::each_request))
         .with_state(api);
     if !any_case {

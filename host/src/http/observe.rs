@@ -20,6 +20,7 @@ use super::error::Pending;
 use super::{Api, RequestId};
 use crate::clock::Clock;
 use crate::context::new_id;
+use crate::trace::{Remembered, Trace};
 
 /// The header that carries a request's id back to its client.
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -38,6 +39,7 @@ pub(super) async fn each_request(State(api): State<Api>, mut request: Request, n
     let plain_json = only_plain_json(&request);
     request.extensions_mut().insert(request_id.clone());
     let deviations = request.extensions_mut().get_or_insert_default::<Deviations>().clone();
+    let trace = request.extensions_mut().get_or_insert_default::<Trace>().clone();
     if route.ends_with('/') {
         deviations.note(Switch::QueryTrailingSlash);
     }
@@ -54,6 +56,15 @@ pub(super) async fn each_request(State(api): State<Api>, mut request: Request, n
 
     let status = response.status().as_u16();
     count(&method, &route, status, began.elapsed());
+    let (at, told) = (api.clock.now(), method.to_string());
+    api.recent.keep(Remembered {
+        request_id: request_id.0.clone(),
+        at,
+        method: told,
+        route: route.clone(),
+        status,
+        trace,
+    });
     tell_deviations(&request_id, &deviations);
     let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     info!(request.id = %request_id.0, %method, %route, status, duration_ms, "{method} {route} answered {status}");

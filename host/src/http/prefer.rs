@@ -61,18 +61,25 @@ impl<S: Sync> FromRequestParts<S> for Prefer {
 /// The first `return` counts, and any later one does not (RFC 7240 section 2). What it does not
 /// know, a server ignores.
 fn preferred(headers: &HeaderMap) -> Option<Return> {
-    let lines: Vec<_> = headers.get_all(PREFER).iter().filter_map(|line| line.to_str().ok()).collect();
-    let wishes = lines.join(",");
-    let first = split(&wishes, ',').into_iter().find_map(|wish| {
-        let wish = split(wish, ';').into_iter().next()?;
-        let (name, value) = wish.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("return").then(|| value.trim().trim_matches('"'))
-    })?;
-    match first {
-        "minimal" => Some(Return::Minimal),
-        "representation" => Some(Return::Representation),
+    let wishes = wishes(headers);
+    let (_, first) = wishes.iter().find(|(name, value)| name.eq_ignore_ascii_case("return") && value.is_some())?;
+    match first.as_deref() {
+        Some("minimal") => Some(Return::Minimal),
+        Some("representation") => Some(Return::Representation),
         _ => None,
     }
+}
+
+/// Every preference in the order it was sent, with its value if it has one, without its parameters.
+pub(super) fn wishes(headers: &HeaderMap) -> Vec<(String, Option<String>)> {
+    let lines: Vec<_> = headers.get_all(PREFER).iter().filter_map(|line| line.to_str().ok()).collect();
+    let lines = lines.join(",");
+    let wishes = split(&lines, ',').into_iter().filter_map(|wish| split(wish, ';').into_iter().next());
+    let taken_apart = wishes.map(|wish| match wish.split_once('=') {
+        Some((name, value)) => (name.trim().to_owned(), Some(value.trim().trim_matches('"').to_owned())),
+        None => (wish.trim().to_owned(), None),
+    });
+    taken_apart.collect()
 }
 
 /// Splits where no quotes are open.

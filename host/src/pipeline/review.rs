@@ -11,6 +11,7 @@ use tracing::warn;
 use super::{Pipeline, WriteError};
 use crate::context::RequestContext;
 use crate::hook::{Attribution, Change, Consulted, Effects, Fault, FaultKind, OnFault, PluginName, Trouble, Verdict};
+use crate::trace;
 
 /// A change that every plugin let pass, with what they want sent and remembered.
 pub(super) struct Reviewed {
@@ -95,6 +96,7 @@ impl Pipeline {
             Err(WriteError::Invalid(invalid)) => {
                 let fault = Fault::new(FaultKind::Output, format!("its change is invalid: {invalid}"));
                 self.hooks(cx).blame(reviewer, &fault);
+                cx.trace.blamed(&reviewer.attribution, &fault);
                 Ok(Err(fault.into()))
             }
             Err(other) => Err(other),
@@ -130,6 +132,8 @@ impl Pipeline {
         if validate(before.clone(), stamp).is_ok() {
             validate(proposed.clone(), stamp)?;
         }
+        let differences = trace::differences(&before.attributes, &proposed.attributes, &proposed.resource_type);
+        cx.trace.changed(&reviewer.attribution, differences);
         let mut change = Change { proposed: Some(proposed), membership, ..change.clone() };
         change.note_changed_paths();
         Ok(change)

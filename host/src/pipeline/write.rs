@@ -18,6 +18,7 @@ use crate::access::{self, Action};
 use crate::context::{RequestContext, new_id};
 use crate::hook::{Change, MembershipChange, Operation, PluginName};
 use crate::store::Write;
+use crate::trace::Trial;
 
 /// What must be true of the resource's version for a write to go on (RFC 7644 section 3.14).
 #[derive(Debug, Clone, Default)]
@@ -265,6 +266,11 @@ impl Pipeline {
 
     async fn commit(&self, cx: &RequestContext, reviewed: Reviewed, after: Option<Resource>) -> Result<(), WriteError> {
         let Reviewed { change, effects, changed_by } = reviewed;
+        let trial = cx.dry_run.then(|| Trial {
+            changed_paths: change.changed_paths.clone(),
+            membership: change.membership.clone(),
+            messages: Trial::messages(&effects),
+        });
         let observers = self.hooks(cx).observers(&change);
         let group_observers = self.group_observers(cx, &change);
         let write = Write {
@@ -282,7 +288,14 @@ impl Pipeline {
             group_observers,
             changed_by,
         };
-        Ok(self.disk.commit(&self.store, write).await?)
+        match trial {
+            Some(trial) => {
+                self.store.weigh(&write).await?;
+                cx.trace.tried(trial);
+                Ok(())
+            }
+            None => Ok(self.disk.commit(&self.store, write).await?),
+        }
     }
 
     /// Who hears of the groups that a deleted resource leaves: for them it is a patch of their members.

@@ -57,6 +57,26 @@ impl Store {
         Err(CommitError::Clash)
     }
 
+    /// Whether this write could be applied as things are now. Nothing is written, and nothing is
+    /// reserved.
+    ///
+    /// # Errors
+    /// As [`Store::apply`].
+    pub async fn weigh(&self, write: &Write) -> Result<(), CommitError> {
+        write.subject()?;
+        let ground = self.look(write).await?;
+        let Assembly { batch, meanings, .. } = self.plan(write, &ground, 0)?;
+        for (expect, meaning) in batch.expect.iter().zip(meanings) {
+            let Meaning::Free(attribute) = meaning else { continue };
+            let Expect::Value(space, key, None) = expect else { continue };
+            let found = self.engine.get(vec![(*space, key.clone())]).await?;
+            if found.into_iter().flatten().next().is_some() {
+                return Err(CommitError::Taken { attribute });
+            }
+        }
+        Ok(())
+    }
+
     /// One attempt. Nothing comes back when only bookkeeping moved.
     pub(super) async fn try_apply(
         &self,
