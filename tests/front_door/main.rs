@@ -31,5 +31,6 @@ mod schemas;
 mod searching;
 mod shipped;
 mod transform;
+mod trials;
 mod versions;
 mod veto;
