@@ -13,6 +13,7 @@ mod crowd;
 mod cursor;
 mod disk;
 mod error;
+mod gate;
 mod me;
 mod membership;
 mod rate;

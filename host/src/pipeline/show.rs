@@ -13,10 +13,11 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::crowd::Crowd;
-use super::{Answer, Pipeline};
+use super::gate::Outlook;
+use super::{Answer, Pipeline, ReadError};
 use crate::context::RequestContext;
 use crate::limits::{GROUPS_FOLLOWED_MAX, MEMBERS_HELD_MAX};
-use crate::store::{Ancestry, FindError, StoreError};
+use crate::store::Ancestry;
 
 /// What is joined as `members`.
 enum Members {
@@ -32,13 +33,14 @@ impl Pipeline {
     pub(super) async fn show(
         &self,
         cx: &RequestContext,
+        outlook: &Outlook,
         resource: &Resource,
         projection: &Projection,
         supplied: &[String],
         groups: Option<Vec<Value>>,
-    ) -> Result<Answer, StoreError> {
+    ) -> Result<Answer, ReadError> {
         let view = view(cx, resource.resource_type(), projection);
-        let members = self.members(cx, &[(resource, &view)]).await?.pop().unwrap_or(Members::Hidden);
+        let members = self.members(cx, outlook, &[(resource, &view)]).await?.pop().unwrap_or(Members::Hidden);
         let (document, crowd) = self.document(resource, &view, supplied, members, groups);
         let location = reference::location(&self.settings.base_url, resource.resource_type(), resource.id());
         Ok(Answer { document, crowd, version: resource.version(), etag: resource.etag(), location })
@@ -48,11 +50,12 @@ impl Pipeline {
     pub(super) async fn show_page(
         &self,
         cx: &RequestContext,
+        outlook: &Outlook,
         resources: &[Resource],
         projection: &Projection,
-    ) -> Result<(Vec<Attributes>, Vec<(usize, Crowd)>), FindError> {
+    ) -> Result<(Vec<Attributes>, Vec<(usize, Crowd)>), ReadError> {
         let members_of: Vec<_> = resources.iter().map(|r| (r.resource_type(), r.id())).collect();
-        let groups = self.groups(cx, &members_of, projection).await?;
+        let groups = self.groups(cx, outlook, &members_of, projection).await?;
         let listed =
             |of: &Arc<ResourceType>| match of.has_members && self.settings.leniency.is_on(Switch::ListHideMembers) {
                 true => Cow::Owned(projection.on_request("members")),
@@ -61,7 +64,7 @@ impl Pipeline {
         let views: Vec<Projection> =
             resources.iter().map(|r| view(cx, r.resource_type(), &listed(r.resource_type())).into_owned()).collect();
         let pairs: Vec<_> = resources.iter().zip(&views).collect();
-        let members = self.members(cx, &pairs).await?;
+        let members = self.members(cx, outlook, &pairs).await?;
 
         let (mut documents, mut crowds) = (Vec::with_capacity(resources.len()), Vec::new());
         for ((place, (resource, view)), (members, groups)) in
@@ -100,13 +103,15 @@ impl Pipeline {
         (view.apply_to_write(resource_type, document, supplied), crowd)
     }
 
-    /// The `groups` of each of these, direct and indirect; nothing where they are not shown.
+    /// The `groups` of each of these, direct and indirect; nothing where they are not shown. Those
+    /// that do not exist for the caller are left out, and what is reached only through them.
     pub(super) async fn groups(
         &self,
         cx: &RequestContext,
+        outlook: &Outlook,
         of: &[(&Arc<ResourceType>, Uuid)],
         projection: &Projection,
-    ) -> Result<Vec<Option<Vec<Value>>>, FindError> {
+    ) -> Result<Vec<Option<Vec<Value>>>, ReadError> {
         let shown = |(resource_type, _): &(&Arc<ResourceType>, Uuid)| {
             resource_type.attribute("groups").is_some() && projection.wants(resource_type, "groups")
         };
@@ -115,29 +120,50 @@ impl Pipeline {
             return Ok(vec![None; of.len()]);
         }
         let names = of.iter().any(|(resource_type, _)| projection.wants_part(resource_type, "groups", "display"));
-        let lineages = Ancestry::new(&self.store, cx.realm, GROUPS_FOLLOWED_MAX).of(&ids).await?;
+        let sight = self.sight(cx, outlook, self.guarded(cx, |of| of.has_members)).await?;
+        let ancestry = Ancestry::new(&self.store, cx.realm, GROUPS_FOLLOWED_MAX);
+        let lineages = ancestry.seeing(&sight).of(&ids).await?;
         let groups = self.store.shown_groups(cx.realm, &lineages, names).await?;
         let mut groups = groups.into_iter().map(|groups| groups.into_iter().map(Value::Object).collect());
         Ok(of.iter().map(|one| if shown(one) { groups.next() } else { None }).collect())
     }
 
+    /// Asks ahead of a write for what its answer will need of the gatekeepers: if they cannot tell,
+    /// nothing is changed.
+    pub(super) async fn foresee(
+        &self,
+        cx: &RequestContext,
+        outlook: &Outlook,
+        of: &Arc<ResourceType>,
+        projection: &Projection,
+    ) -> Result<(), ReadError> {
+        if of.has_members && projection.wants(of, "members") {
+            self.sight(cx, outlook, self.guarded(cx, |_| true)).await?;
+        }
+        Ok(())
+    }
+
     /// The members of each of these, in few reads: how many there are, the edges, the names.
-    async fn members(&self, cx: &RequestContext, of: &[(&Resource, &Projection)]) -> Result<Vec<Members>, StoreError> {
+    async fn members(
+        &self,
+        cx: &RequestContext,
+        outlook: &Outlook,
+        of: &[(&Resource, &Projection)],
+    ) -> Result<Vec<Members>, ReadError> {
         let mut shown: Vec<Members> = of.iter().map(|_| Members::Hidden).collect();
         let wanted: Vec<usize> = (0..of.len()).filter(|place| wants_members(of[*place])).collect();
         let groups: Vec<&Resource> = wanted.iter().map(|place| of[*place].0).collect();
         let counts = self.store.member_counts(cx.realm, &groups).await?;
 
-        let (mut whole, mut left) = (Vec::new(), MEMBERS_HELD_MAX);
+        let (mut whole, mut crowds, mut left) = (Vec::new(), Vec::new(), MEMBERS_HELD_MAX);
         for (place, count) in wanted.into_iter().zip(counts) {
-            let (group, view) = of[place];
             match usize::try_from(count).ok().and_then(|count| Some((count, left.checked_sub(count)?))) {
                 Some((0, _)) => {}
                 Some((count, rest)) => {
                     whole.push((place, count));
                     left = rest;
                 }
-                None => shown[place] = Members::Crowd(Crowd::new(self, cx, group, view)),
+                None => crowds.push(place),
             }
         }
         // One more than there were tells whether others have joined meanwhile.
@@ -146,8 +172,16 @@ impl Pipeline {
         let mut fitting = Vec::new();
         for ((place, count), members) in whole.into_iter().zip(read) {
             match members.len() > count {
-                true => shown[place] = Members::Crowd(Crowd::new(self, cx, of[place].0, of[place].1)),
-                false => fitting.push((place, members)),
+                true => crowds.push(place),
+                false => fitting.push((place, self.existing(cx, outlook, members).await?)),
+            }
+        }
+        if !crowds.is_empty() {
+            // Anything may be among them, and while they are sent nobody can be asked any more.
+            let sight = self.sight(cx, outlook, self.guarded(cx, |_| true)).await?;
+            for place in crowds {
+                let (group, view) = of[place];
+                shown[place] = Members::Crowd(Crowd::new(self, cx, sight.clone(), group, view));
             }
         }
         let names = fitting.iter().any(|(place, _)| wants_names(of[*place]));
