@@ -22,6 +22,7 @@ mod loading;
 mod me;
 mod membership;
 mod names;
+mod narrowing;
 mod parallel;
 mod passwords;
 mod patching;
