@@ -30,6 +30,7 @@ mod projecting;
 mod protocol;
 mod schemas;
 mod searching;
+mod shaping;
 mod shipped;
 mod transform;
 mod versions;

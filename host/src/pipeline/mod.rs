@@ -20,6 +20,7 @@ mod rate;
 mod read;
 mod review;
 mod secret;
+mod shape;
 mod show;
 mod turn;
 mod write;

@@ -71,7 +71,7 @@ impl Pipeline {
         let (resource, _) = self.admit(cx, Act::Read, resource_type, found).await?;
         let outlook = Outlook::default();
         let groups = self.groups(cx, &outlook, &[(resource_type, id)], projection).await?.pop().flatten();
-        self.show(cx, &outlook, &resource, projection, &[], groups).await
+        self.show(cx, &outlook, Act::Read, &resource, projection, &[], groups).await
     }
 
     /// Lists the resources that match, one page of them (RFC 7644 sections 3.4.2 and 3.4.3).

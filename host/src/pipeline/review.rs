@@ -169,7 +169,7 @@ impl Change {
 }
 
 /// Whether the operator lets the plugin change this path, however the grant was spelled.
-fn granted(reviewer: &Consulted, of: &ResourceType, path: &str) -> Result<(), Invalid> {
+pub(super) fn granted(reviewer: &Consulted, of: &ResourceType, path: &str) -> Result<(), Invalid> {
     let covered = reviewer.may_write.iter().any(|grant| {
         let canonical = of.place(grant).map(|place| place.path());
         covers(canonical.as_deref().unwrap_or(grant), path)

@@ -4,20 +4,28 @@
 //! from the edges, only where the projection shows it, and for a whole page at once: counts, edges,
 //! names and groups are each read together. An answer holds so many members; a group that does not
 //! fit any more becomes a crowd, which is read while it is sent.
+//!
+//! The whole document goes through the plugins that shape it, then the members join it, and the
+//! projection picks from the result.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use provost_scim::{Attributes, Member, Projection, Resource, ResourceType, Switch, reference};
 use serde_json::Value;
+use tracing::warn;
 use uuid::Uuid;
 
 use super::crowd::Crowd;
 use super::gate::Outlook;
 use super::{Answer, Pipeline, ReadError};
 use crate::context::RequestContext;
+use crate::hook::Act;
 use crate::limits::{GROUPS_FOLLOWED_MAX, MEMBERS_HELD_MAX};
 use crate::store::Ancestry;
+
+/// What every resource has and no plugin shapes.
+const BARE: [&str; 3] = ["schemas", "id", "meta"];
 
 /// What is joined as `members`.
 enum Members {
@@ -34,14 +42,33 @@ impl Pipeline {
         &self,
         cx: &RequestContext,
         outlook: &Outlook,
+        act: Act,
         resource: &Resource,
         projection: &Projection,
         supplied: &[String],
         groups: Option<Vec<Value>>,
     ) -> Result<Answer, ReadError> {
-        let view = view(cx, resource.resource_type(), projection);
+        let of = resource.resource_type();
+        let view = view(cx, of, projection);
         let members = self.members(cx, outlook, &[(resource, &view)]).await?.pop().unwrap_or(Members::Hidden);
-        let (document, crowd) = self.document(resource, &view, supplied, members, groups);
+        let mut document = self.document(resource, groups);
+        if self.is_shaped(cx, act, of) && !is_bare(&view.apply_to_write(of, document.clone(), supplied)) {
+            document = match self.shape(cx, act, of, vec![document.clone()]).await {
+                Ok(shaped) => shaped.into_iter().next().unwrap_or_default(),
+                // The change is made, and must not be answered as if it were not: of what could not
+                // be shaped, nothing is shown.
+                Err(error) if matches!(act, Act::Change(_)) => {
+                    warn!(
+                        request.id = %cx.request_id, reason = %error,
+                        "a change was answered with the resource's id, schemas and meta only, since a plugin failed"
+                    );
+                    document.retain(|name, _| BARE.contains(&name.as_str()));
+                    document
+                }
+                Err(error) => return Err(error),
+            };
+        }
+        let (document, crowd) = projected(of, &view, supplied, document, members);
         let location = reference::location(&self.settings.base_url, resource.resource_type(), resource.id());
         Ok(Answer { document, crowd, version: resource.version(), etag: resource.etag(), location })
     }
@@ -66,41 +93,49 @@ impl Pipeline {
         let pairs: Vec<_> = resources.iter().zip(&views).collect();
         let members = self.members(cx, outlook, &pairs).await?;
 
+        let whole = resources.iter().zip(groups).map(|(resource, groups)| self.document(resource, groups)).collect();
+        let shaped = self.shape_page(cx, resources, whole).await?;
         let (mut documents, mut crowds) = (Vec::with_capacity(resources.len()), Vec::new());
-        for ((place, (resource, view)), (members, groups)) in
-            pairs.into_iter().enumerate().zip(members.into_iter().zip(groups))
+        for ((place, (resource, view)), (document, members)) in
+            pairs.into_iter().enumerate().zip(shaped.into_iter().zip(members))
         {
-            let (document, crowd) = self.document(resource, view, &[], members, groups);
+            let (document, crowd) = projected(resource.resource_type(), view, &[], document, members);
             documents.push(document);
             crowds.extend(crowd.map(|crowd| (place, crowd)));
         }
         Ok((documents, crowds))
     }
 
-    fn document(
+    /// The documents of a page, as the plugins of their types shape them.
+    async fn shape_page(
         &self,
-        resource: &Resource,
-        view: &Projection,
-        supplied: &[String],
-        members: Members,
-        groups: Option<Vec<Value>>,
-    ) -> (Attributes, Option<Crowd>) {
-        let resource_type = resource.resource_type();
+        cx: &RequestContext,
+        resources: &[Resource],
+        mut documents: Vec<Attributes>,
+    ) -> Result<Vec<Attributes>, ReadError> {
+        for of in &self.schemas.resource_types {
+            if !self.is_shaped(cx, Act::Search, of) {
+                continue;
+            }
+            let is_of = |place: &usize| resources[*place].resource_type().number == of.number;
+            let places: Vec<usize> = (0..resources.len()).filter(is_of).collect();
+            let batch = places.iter().map(|place| std::mem::take(&mut documents[*place])).collect();
+            for (place, shaped) in places.iter().zip(self.shape(cx, Act::Search, of, batch).await?) {
+                documents[*place] = shaped;
+            }
+        }
+        Ok(documents)
+    }
+
+    /// The whole document, but for its members.
+    fn document(&self, resource: &Resource, groups: Option<Vec<Value>>) -> Attributes {
         let mut document = resource.document();
         if let Some(Value::Object(meta)) = document.get_mut("meta") {
-            let location = reference::location(&self.settings.base_url, resource_type, resource.id());
+            let location = reference::location(&self.settings.base_url, resource.resource_type(), resource.id());
             meta.insert("location".to_owned(), Value::String(location));
         }
         insert_list(&mut document, "groups", groups.unwrap_or_default());
-        let crowd = match members {
-            Members::Hidden => None,
-            Members::Whole(members) => {
-                insert_list(&mut document, "members", members);
-                None
-            }
-            Members::Crowd(crowd) => Some(crowd),
-        };
-        (view.apply_to_write(resource_type, document, supplied), crowd)
+        document
     }
 
     /// The `groups` of each of these, direct and indirect; nothing where they are not shown. Those
@@ -192,6 +227,30 @@ impl Pipeline {
         }
         Ok(shown)
     }
+}
+
+/// What the projection shows of a document and its members.
+fn projected(
+    of: &ResourceType,
+    view: &Projection,
+    supplied: &[String],
+    mut document: Attributes,
+    members: Members,
+) -> (Attributes, Option<Crowd>) {
+    let crowd = match members {
+        Members::Hidden => None,
+        Members::Whole(members) => {
+            insert_list(&mut document, "members", members);
+            None
+        }
+        Members::Crowd(crowd) => Some(crowd),
+    };
+    (view.apply_to_write(of, document, supplied), crowd)
+}
+
+/// Whether nothing is shown that could be shaped.
+fn is_bare(shown: &Attributes) -> bool {
+    shown.keys().all(|name| BARE.contains(&name.as_str()))
 }
 
 /// What a request really sees of a type: `Group-Overhead-Bypass` hides the names of members

@@ -93,7 +93,10 @@ impl Pipeline {
             match self.try_create(cx, &outlook, &passed, asked.clone(), turn.attempt()).await {
                 Err(WriteError::Clash) => turn.again().await?,
                 // Nobody can be in a group before it exists.
-                stored => return self.answer(cx, &outlook, stored?, projection, &supplied, None).await,
+                stored => {
+                    let act = Act::Change(Operation::Create);
+                    return Ok(self.show(cx, &outlook, act, &stored?, projection, &supplied, None).await?);
+                }
             }
         }
     }
@@ -134,7 +137,8 @@ impl Pipeline {
                 Err(WriteError::Clash) => turn.again().await?,
                 stored => {
                     let (stored, groups) = stored?;
-                    return self.answer(cx, &outlook, stored, projection, &supplied, groups).await;
+                    let act = Act::Change(Operation::Replace);
+                    return Ok(self.show(cx, &outlook, act, &stored, projection, &supplied, groups).await?);
                 }
             }
         }
@@ -189,7 +193,8 @@ impl Pipeline {
                 Err(WriteError::Clash) => turn.again().await?,
                 stored => {
                     let (stored, groups) = stored?;
-                    return self.answer(cx, &outlook, stored, projection, &supplied, groups).await;
+                    let act = Act::Change(Operation::Patch);
+                    return Ok(self.show(cx, &outlook, act, &stored, projection, &supplied, groups).await?);
                 }
             }
         }
@@ -364,18 +369,6 @@ impl Pipeline {
             ReadError::Store(_) => WriteError::Unanswerable(error),
             error => error.into(),
         })
-    }
-
-    async fn answer(
-        &self,
-        cx: &RequestContext,
-        outlook: &Outlook,
-        resource: Resource,
-        projection: &Projection,
-        supplied: &[String],
-        groups: Option<Vec<Value>>,
-    ) -> Result<Answer, WriteError> {
-        Ok(self.show(cx, outlook, &resource, projection, supplied, groups).await?)
     }
 }
 
