@@ -105,6 +105,9 @@ pub const SCHEMA_FILES_MAX: usize = 256;
 /// How large a component file may be, in bytes.
 pub const COMPONENT_BYTES_MAX: usize = 32 * 1024 * 1024;
 
+/// How many resources of an answer a plugin is given to shape in one call.
+pub const SHAPE_DOCUMENTS_MAX: usize = 100;
+
 /// How many guest calls may run at once.
 pub const GUEST_INSTANCES_MAX: u32 = 64;
 

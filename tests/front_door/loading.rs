@@ -4,15 +4,24 @@ use provost_tests::guests::{self, plugin};
 use provost_tests::server::{TestServer, user};
 use serde_json::Value;
 
-/// Starts with this table and hands over why its plugin is quarantined.
+/// Starts with this table and hands over why its plugin is quarantined. What it exports is known.
 async fn quarantined(table: &str) -> String {
+    quarantined_and(table, 200).await
+}
+
+/// The same, where nobody can tell what it exports: it may be a gatekeeper, so reads wait as well.
+async fn unreadable(table: &str) -> String {
+    quarantined_and(table, 503).await
+}
+
+async fn quarantined_and(table: &str, read: u16) -> String {
     let server = TestServer::start(table).await;
     let status = server.plugins().await[0].clone();
     let reason = status["reason"].as_str().unwrap_or_else(|| panic!("not quarantined: {status}"));
 
     let health = server.health().await.expect(200);
     assert_eq!(health.body["status"], "degraded");
-    server.get("/Users").await.expect(200);
+    server.get("/Users").await.expect(read);
     // It guards writes with `refuse`, the default.
     server.post("/Users", user("ana")).await.scim_error(503, None);
     assert!(!reason.contains('\n'), "more than one sentence: {reason}");
@@ -37,11 +46,11 @@ async fn a_file_that_is_no_component_is_refused() {
     let truncated = file(&whole[..whole.len() / 2]);
 
     let reasons = [
-        quarantined(&table(garbage.path().to_str().unwrap(), "")).await,
-        quarantined(&table(core_module.path().to_str().unwrap(), "")).await,
-        quarantined(&table(truncated.path().to_str().unwrap(), "")).await,
-        quarantined(&table("/nowhere/none.wasm", "")).await,
-        quarantined(&table("builtin:nothing", "")).await,
+        unreadable(&table(garbage.path().to_str().unwrap(), "")).await,
+        unreadable(&table(core_module.path().to_str().unwrap(), "")).await,
+        unreadable(&table(truncated.path().to_str().unwrap(), "")).await,
+        unreadable(&table("/nowhere/none.wasm", "")).await,
+        unreadable(&table("builtin:nothing", "")).await,
     ];
 
     for (at, reason) in reasons.iter().enumerate() {
@@ -66,7 +75,7 @@ async fn another_wit_version_is_told_apart() {
     replace_all(&mut bytes, b"@0.1.0", b"@0.9.0");
     let other = file(&bytes);
 
-    let reason = quarantined(&table(other.path().to_str().unwrap(), "grant = { imports = [\"config\"] }")).await;
+    let reason = unreadable(&table(other.path().to_str().unwrap(), "grant = { imports = [\"config\"] }")).await;
 
     assert!(reason.contains("0.9.0") && reason.contains("0.1"), "{reason}");
 }
@@ -89,7 +98,7 @@ async fn another_file_than_the_pinned_one_is_refused() {
     let pin = "0".repeat(64);
     let rest = format!("sha256 = \"{pin}\"\ngrant = {{ imports = [\"config\"] }}");
 
-    let reason = quarantined(&plugin(guests::STAMP, &rest)).await;
+    let reason = unreadable(&plugin(guests::STAMP, &rest)).await;
 
     assert!(reason.contains("pinned") && reason.contains("sha256"), "{reason}");
 }

@@ -11,6 +11,7 @@
 mod membership;
 mod misfits;
 mod replace;
+mod shaped;
 mod value;
 
 use std::io;
@@ -28,6 +29,7 @@ use crate::{
 pub use membership::members;
 pub use misfits::misfits;
 pub use replace::{replace, replacement};
+pub use shaped::shaped;
 pub use value::{Rules, binary, value, value_at};
 
 use value::{At, Owner, check_fields, check_value, container_of};

@@ -12,7 +12,7 @@ use tracing::{error, warn};
 
 use super::respond::body;
 use super::{Api, RequestId, is_version, versioned};
-use crate::hook::{Attribution, RefusalStatus, Trouble};
+use crate::hook::{Attribution, Refusal, RefusalStatus, Trouble};
 use crate::pipeline::{HashError, MeError, OperationError, ReadError, WriteError};
 use crate::store::StoreError;
 
@@ -235,7 +235,18 @@ fn operation(error: &OperationError) -> Wire {
 fn read(error: &ReadError) -> Wire {
     match error {
         ReadError::Forbidden(forbidden) => Wire::new(StatusCode::FORBIDDEN, forbidden),
-        ReadError::NotFound { .. } => Wire::new(StatusCode::NOT_FOUND, error),
+        ReadError::NotFound { .. } | ReadError::Nobody => Wire::new(StatusCode::NOT_FOUND, error),
+        ReadError::Refused { by, refusal } => refused(by, refusal),
+        ReadError::Troubled { by, trouble: Trouble::Error { retryable: false, .. } } => {
+            let detail = format!("plugin `{}` could not judge this answer; nothing is shown", by.plugin);
+            Wire::new(StatusCode::INTERNAL_SERVER_ERROR, detail).by(by)
+        }
+        ReadError::Troubled { by, trouble: Trouble::Error { retryable: true, .. } } => {
+            Wire::later(format!("plugin `{}` cannot judge this answer now; nothing is shown", by.plugin)).by(by)
+        }
+        ReadError::Troubled { by, trouble: Trouble::Fault(_) } => {
+            Wire::later(format!("plugin `{}` failed; nothing is shown", by.plugin)).by(by)
+        }
         ReadError::Invalid(invalid) => Wire::invalid(invalid),
         ReadError::TooMany { .. } | ReadError::TooManyGroups { .. } => {
             Wire::new(StatusCode::BAD_REQUEST, error).typed(ScimType::TooMany)
@@ -252,15 +263,8 @@ fn write(error: &WriteError) -> Wire {
         WriteError::PreconditionRequired => Wire::new(StatusCode::PRECONDITION_REQUIRED, error),
         WriteError::Invalid(invalid) => Wire::invalid(invalid),
         WriteError::Taken { .. } => Wire::new(StatusCode::CONFLICT, error).typed(ScimType::Uniqueness),
-        WriteError::Refused { by, refusal } => {
-            let status = match refusal.status {
-                RefusalStatus::BadRequest => StatusCode::BAD_REQUEST,
-                RefusalStatus::Forbidden => StatusCode::FORBIDDEN,
-                RefusalStatus::NotFound => StatusCode::NOT_FOUND,
-                RefusalStatus::Conflict => StatusCode::CONFLICT,
-            };
-            Wire { scim_type: refusal.scim_type, ..Wire::new(status, &refusal.detail).by(by) }
-        }
+        WriteError::Refused { by, refusal } => refused(by, refusal),
+        WriteError::Outside { by } => Wire::new(StatusCode::FORBIDDEN, error).by(by),
         WriteError::Held { by, hold } => Wire::new(StatusCode::FORBIDDEN, &hold.reason).by(by),
         WriteError::Troubled { by, trouble: Trouble::Error { retryable: false, .. } } => {
             let detail = format!("plugin `{}` could not judge this change; nothing was changed", by.plugin);
@@ -281,6 +285,16 @@ fn write(error: &WriteError) -> Wire {
         WriteError::Hash(HashError::Failed(_)) => Wire::internal(),
         WriteError::Clash | WriteError::Store(_) => Wire::internal(),
     }
+}
+
+fn refused(by: &Attribution, refusal: &Refusal) -> Wire {
+    let status = match refusal.status {
+        RefusalStatus::BadRequest => StatusCode::BAD_REQUEST,
+        RefusalStatus::Forbidden => StatusCode::FORBIDDEN,
+        RefusalStatus::NotFound => StatusCode::NOT_FOUND,
+        RefusalStatus::Conflict => StatusCode::CONFLICT,
+    };
+    Wire { scim_type: refusal.scim_type, ..Wire::new(status, &refusal.detail).by(by) }
 }
 
 fn me(error: &MeError) -> Wire {
@@ -387,7 +401,7 @@ mod tests {
     use super::*;
     use crate::access::Forbidden;
     use crate::context::Scope;
-    use crate::hook::{Fault, FaultKind, Hold, PluginName, Refusal};
+    use crate::hook::{Fault, FaultKind, Hold, PluginName};
 
     fn by() -> Attribution {
         Attribution { plugin: PluginName::from("rule"), version: "1.2.3".to_owned() }
@@ -457,6 +471,24 @@ mod tests {
             (troubled(retryable(false)), 500, None),
             (troubled(retryable(true)), 503, None),
             (troubled(Fault::new(FaultKind::Output, "secret-4711").into()), 503, None),
+            (WriteError::Outside { by: by() }.into(), 403, None),
+            (ReadError::Nobody.into(), 404, None),
+            (
+                ReadError::Refused {
+                    by: by(),
+                    refusal: Refusal { status: RefusalStatus::Forbidden, scim_type: None, detail: "no".to_owned() },
+                }
+                .into(),
+                403,
+                None,
+            ),
+            (ReadError::Troubled { by: by(), trouble: retryable(false) }.into(), 500, None),
+            (ReadError::Troubled { by: by(), trouble: retryable(true) }.into(), 503, None),
+            (
+                ReadError::Troubled { by: by(), trouble: Fault::new(FaultKind::Trap, "secret-4711").into() }.into(),
+                503,
+                None,
+            ),
             (WriteError::Contended { attempts: 64 }.into(), 503, None),
             (WriteError::OutboxFull.into(), 503, None),
             (WriteError::StateFull { plugin: PluginName::from("rule") }.into(), 503, None),

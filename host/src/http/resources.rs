@@ -13,6 +13,7 @@ use super::prefer::{PatchAnswer, Prefer, Return};
 use super::respond::{Created, Modified, NotModified, Page, Shown};
 use super::{Api, HttpError};
 use crate::context::RequestContext;
+use crate::hook::Operation;
 use crate::pipeline::{Among, At, WriteError};
 
 /// `POST /Users`
@@ -103,7 +104,7 @@ pub async fn replace(
     parameters: Parameters,
     body: Result<ScimBody, HttpError>,
 ) -> Result<Shown, HttpError> {
-    let body = behind_state(&api, &cx, &at, body).await?;
+    let body = behind_state(&api, &cx, &at, Operation::Replace, body).await?;
     let answer = api.pipeline.replace(&cx, &at, body, &parameters.projection(&api.leniency(&cx))?).await?;
     Ok(Shown(answer))
 }
@@ -117,7 +118,7 @@ pub async fn patch(
     Prefer(wish): Prefer,
     body: Result<ScimBody, HttpError>,
 ) -> Result<Modified, HttpError> {
-    let body = behind_state(&api, &cx, &at, body).await?;
+    let body = behind_state(&api, &cx, &at, Operation::Patch, body).await?;
     let leniency = api.leniency(&cx);
     let asked = parameters.projection(&leniency)?;
     let quiet = match wish {
@@ -139,10 +140,11 @@ async fn behind_state(
     api: &Api,
     cx: &RequestContext,
     at: &At,
+    operation: Operation,
     body: Result<ScimBody, HttpError>,
 ) -> Result<Value, HttpError> {
     if body.is_err() {
-        api.pipeline.may_change(cx, at).await?;
+        api.pipeline.may_change(cx, at, operation).await?;
     }
     body.map(|ScimBody(body)| body)
 }

@@ -19,7 +19,7 @@ use super::Pipeline;
 use super::show::wants_names;
 use crate::context::{Realm, RequestContext};
 use crate::limits::MEMBERS_HELD_MAX;
-use crate::store::{Store, StoreError};
+use crate::store::{Sight, Store, StoreError};
 
 /// The members of one large group, on their way to one client.
 #[derive(Clone)]
@@ -32,12 +32,20 @@ pub struct Crowd {
     group: Uuid,
     view: Projection,
     names: bool,
+    /// What exists for the client.
+    sight: Sight,
     after: Option<Uuid>,
     ended: bool,
 }
 
 impl Crowd {
-    pub(super) fn new(pipeline: &Pipeline, cx: &RequestContext, group: &Resource, view: &Projection) -> Self {
+    pub(super) fn new(
+        pipeline: &Pipeline,
+        cx: &RequestContext,
+        sight: Sight,
+        group: &Resource,
+        view: &Projection,
+    ) -> Self {
         Self {
             store: pipeline.store.clone(),
             held: pipeline.members_held.clone(),
@@ -47,6 +55,7 @@ impl Crowd {
             group: group.id(),
             view: view.clone(),
             names: wants_names((group, view)),
+            sight,
             after: None,
             ended: false,
         }
@@ -75,6 +84,7 @@ impl Crowd {
         let members = self.store.members(self.realm, self.group, self.after, MEMBERS_HELD_MAX).await?;
         self.after = members.last().map(|member| member.id);
         self.ended = members.len() < MEMBERS_HELD_MAX;
+        let members = self.store.only_existing(self.realm, &self.sight, members).await?;
         let shown = self.store.shown_members(self.realm, &members, self.names).await?;
         let members = shown.into_iter().map(Value::Object).collect();
         let document = Attributes::from_iter([("members".to_owned(), Value::Array(members))]);

@@ -19,6 +19,26 @@ pub enum ReadError {
         /// The resource type asked for.
         resource_type: String,
     },
+    /// The resource whose owner asks does not exist, or not for this caller.
+    #[error("this credential belongs to no User")]
+    Nobody,
+    /// A plugin refused it.
+    #[error("plugin `{}` refused", .by.plugin)]
+    Refused {
+        /// Which plugin.
+        by: Attribution,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// A plugin gave no usable answer, and the operator chose that nothing is shown without it.
+    #[error("plugin `{}` gave no usable answer", .by.plugin)]
+    Troubled {
+        /// Which plugin.
+        by: Attribution,
+        /// What went wrong.
+        #[source]
+        trouble: Trouble,
+    },
     /// The request makes no sense.
     #[error(transparent)]
     Invalid(#[from] Invalid),
@@ -152,6 +172,12 @@ pub enum WriteError {
         #[source]
         trouble: Trouble,
     },
+    /// What would come of it does not exist for its maker, as a plugin has narrowed that.
+    #[error("the resource as it would be lies outside of what plugin `{}` lets this caller see; nothing was changed", .by.plugin)]
+    Outside {
+        /// Which plugin.
+        by: Attribution,
+    },
     /// Too many others write the same resource.
     #[error("the resource changed {attempts} times while this write was being made")]
     Contended {
@@ -200,6 +226,21 @@ impl From<CommitError> for WriteError {
             CommitError::StateFull { plugin, .. } => Self::StateFull { plugin },
             CommitError::Malformed { reason } => Self::Store(StoreError::unavailable(reason)),
             CommitError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<ReadError> for WriteError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Forbidden(forbidden) => Self::Forbidden(forbidden),
+            ReadError::NotFound { resource_type } => Self::NotFound { resource_type },
+            ReadError::Nobody => Self::Me(MeError::Nobody),
+            ReadError::Refused { by, refusal } => Self::Refused { by, refusal },
+            ReadError::Troubled { by, trouble } => Self::Troubled { by, trouble },
+            ReadError::Invalid(invalid) => Self::Invalid(invalid),
+            error @ (ReadError::TooMany { .. } | ReadError::TooManyGroups { .. }) => Self::Unanswerable(error),
+            ReadError::Store(error) => Self::Store(error),
         }
     }
 }

@@ -3,6 +3,10 @@
 //! Edits come in order and may contradict one another; the difference is what remains when they
 //! are played against the edges in the store. Adding one member to a group of 100 000 looks at
 //! one edge. Only edits that speak of the whole list (`replace`, `remove` without a value) read it.
+//!
+//! A client's edits are played as the client sees the group. Who does not exist for the client is
+//! nobody when added, and stays a member when the others are removed or replaced: nobody loses a
+//! member unseen. What plugins add to the edits is theirs, and played as it is.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,13 +14,39 @@ use provost_scim::filter::Bound;
 use provost_scim::{Draft, Invalid, Leniency, Member, MembershipEdit, ResourceType, Switch};
 use uuid::Uuid;
 
+use super::gate::Outlook;
 use super::{Pipeline, WriteError};
-use crate::context::Realm;
+use crate::context::RequestContext;
 use crate::hook::MembershipChange;
 use crate::store::StoreError;
 
 /// How many edges, or members' records, are read at a time.
 const MEMBERS_PER_READ: usize = 1_000;
+
+/// Whose edits are played: the client's own come first.
+pub(super) struct Asking<'a> {
+    /// What the client may see, if it asks for anything.
+    outlook: Option<&'a Outlook>,
+    edits: Vec<MembershipEdit>,
+}
+
+impl<'a> Asking<'a> {
+    /// A client that asks for this, and sees so much.
+    pub(super) fn of(outlook: &'a Outlook, asked: &Draft) -> Self {
+        Self { outlook: Some(outlook), edits: asked.membership.clone() }
+    }
+
+    /// A client that asks for no change of members.
+    pub(super) fn nothing() -> Self {
+        Self { outlook: None, edits: Vec::new() }
+    }
+
+    /// How many of these edits are the client's. A plugin adds its own behind them, or puts others
+    /// in their place.
+    fn own(&self, edits: &[MembershipEdit]) -> usize {
+        self.edits.iter().zip(edits).take_while(|(asked, edit)| asked == edit).count()
+    }
+}
 
 impl Pipeline {
     /// Plays the edits against the group's edges, and looks up what kind of resource each newcomer is.
@@ -24,7 +54,8 @@ impl Pipeline {
     /// `group` is absent while the group is being created.
     pub(super) async fn membership(
         &self,
-        realm: Realm,
+        cx: &RequestContext,
+        asking: &Asking<'_>,
         group: Option<Uuid>,
         draft: &Draft,
         leniency: &Leniency,
@@ -33,40 +64,35 @@ impl Pipeline {
             return Ok(MembershipChange::default());
         }
         let total_before = match group {
-            Some(group) => self.store.member_count(realm, group).await?,
+            Some(group) => self.store.member_count(cx.realm, group).await?,
             None => 0,
         };
         let (of, joins, leaves) = (&draft.resource_type, Order::default(), Order::default());
-        let mut play = Play { pipeline: self, realm, of, group, leniency, joins, leaves };
-        for edit in &draft.membership {
+        let newcomers = HashSet::new();
+        let mut play = Play { pipeline: self, cx, outlook: None, of, group, leniency, joins, newcomers, leaves };
+        let own = asking.own(&draft.membership);
+        for (place, edit) in draft.membership.iter().enumerate() {
+            play.outlook = asking.outlook.filter(|_| place < own);
             play.edit(edit).await?;
         }
-        let (joins, leaves) = (play.joins.members(), play.leaves.members());
-        Ok(MembershipChange { added: self.known(realm, &joins).await?, removed: leaves, total_before })
-    }
-
-    /// The newcomers with their resource types, read from the store.
-    async fn known(&self, realm: Realm, members: &[Member]) -> Result<Vec<Member>, WriteError> {
-        let mut known = Vec::with_capacity(members.len());
-        for part in members.chunks(MEMBERS_PER_READ) {
-            let ids: Vec<Uuid> = part.iter().map(|m| m.id).collect();
-            for (id, resource_type) in ids.iter().zip(self.store.types_of(realm, &ids).await?) {
-                let unknown = || Invalid::value(format!("`members.value`: there is no resource with the id {id}"));
-                known.push(Member { id: *id, resource_type: Some(resource_type.ok_or_else(unknown)?) });
-            }
-        }
-        Ok(known)
+        play.outlook = asking.outlook;
+        let joins = play.known(play.joins.members.iter().flatten().cloned().collect()).await?;
+        Ok(MembershipChange { added: joins, removed: play.leaves.members(), total_before })
     }
 }
 
 /// The state of the play: what the edits so far come to.
 struct Play<'a> {
     pipeline: &'a Pipeline,
-    realm: Realm,
+    cx: &'a RequestContext,
+    /// What the client may see, while its own edits are played.
+    outlook: Option<&'a Outlook>,
     of: &'a ResourceType,
     group: Option<Uuid>,
     leniency: &'a Leniency,
     joins: Order,
+    /// Whom the client itself added.
+    newcomers: HashSet<Uuid>,
     leaves: Order,
 }
 
@@ -98,18 +124,21 @@ impl Play<'_> {
         Ok(())
     }
 
-    async fn add(&mut self, members: &[Member]) -> Result<(), StoreError> {
+    async fn add(&mut self, members: &[Member]) -> Result<(), WriteError> {
         let ids: Vec<Uuid> = members.iter().map(|m| m.id).collect();
         let stored = self.stored(&ids).await?;
         for (member, stored) in members.iter().zip(stored) {
             if self.leaves.remove(member.id).is_none() && stored.is_none() {
                 self.joins.insert(member.clone());
+                if self.outlook.is_some() {
+                    self.newcomers.insert(member.id);
+                }
             }
         }
         Ok(())
     }
 
-    async fn remove(&mut self, ids: &[Uuid]) -> Result<(), StoreError> {
+    async fn remove(&mut self, ids: &[Uuid]) -> Result<(), WriteError> {
         let stored = self.stored(ids).await?;
         let mut nobody = true;
         for (id, stored) in ids.iter().zip(stored) {
@@ -127,24 +156,57 @@ impl Play<'_> {
         Ok(())
     }
 
-    /// Which of these have an edge in the store.
-    async fn stored(&self, ids: &[Uuid]) -> Result<Vec<Option<Member>>, StoreError> {
+    /// Which of these are members in the store, as far as whoever edits can see.
+    async fn stored(&self, ids: &[Uuid]) -> Result<Vec<Option<Member>>, WriteError> {
         let Some(group) = self.group else { return Ok(vec![None; ids.len()]) };
         let mut stored = Vec::with_capacity(ids.len());
         for part in ids.chunks(MEMBERS_PER_READ) {
-            stored.extend(self.pipeline.store.members_among(self.realm, group, part).await?);
+            let members = self.pipeline.store.members_among(self.cx.realm, group, part).await?;
+            let seen = self.seen(members.iter().flatten().cloned().collect()).await?;
+            let mut seen = seen.into_iter().peekable();
+            stored.extend(members.into_iter().map(|member| seen.next_if(|seen| Some(seen) == member.as_ref())));
         }
         Ok(stored)
     }
 
+    /// Those of these members that exist for whoever edits.
+    async fn seen(&self, members: Vec<Member>) -> Result<Vec<Member>, WriteError> {
+        match self.outlook {
+            Some(outlook) => Ok(self.pipeline.existing(self.cx, outlook, members).await?),
+            None => Ok(members),
+        }
+    }
+
+    /// The newcomers with their resource types, read from the store. Whom the client added must
+    /// exist for the client.
+    async fn known(&self, members: Vec<Member>) -> Result<Vec<Member>, WriteError> {
+        let mut known = Vec::with_capacity(members.len());
+        for part in members.chunks(MEMBERS_PER_READ) {
+            let ids: Vec<Uuid> = part.iter().map(|m| m.id).collect();
+            let types = self.pipeline.store.types_of(self.cx.realm, &ids).await?;
+            let found = ids.iter().zip(types).filter_map(|(id, resource_type)| {
+                resource_type.map(|resource_type| Member { id: *id, resource_type: Some(resource_type) })
+            });
+            let (asked, others): (Vec<Member>, _) = found.partition(|member| self.newcomers.contains(&member.id));
+            let mut found: HashMap<Uuid, Member> = others.into_iter().map(|member| (member.id, member)).collect();
+            found.extend(self.seen(asked).await?.into_iter().map(|member| (member.id, member)));
+            for id in ids {
+                let unknown = || Invalid::value(format!("`members.value`: there is no resource with the id {id}"));
+                known.push(found.remove(&id).ok_or_else(unknown)?);
+            }
+        }
+        Ok(known)
+    }
+
     /// Lets every stored member that is selected leave.
-    async fn remove_all(&mut self, selected: impl Fn(&Member) -> bool) -> Result<(), StoreError> {
+    async fn remove_all(&mut self, selected: impl Fn(&Member) -> bool) -> Result<(), WriteError> {
         let mut after = None;
         loop {
             let members = self.stored_after(after).await?;
             let Some(last) = members.last() else { return Ok(()) };
             after = Some(last.id);
-            members.into_iter().filter(|m| selected(m)).for_each(|m| self.leaves.insert(m));
+            let leaving = self.seen(members.into_iter().filter(|m| selected(m)).collect()).await?;
+            leaving.into_iter().for_each(|m| self.leaves.insert(m));
         }
     }
 
@@ -153,7 +215,7 @@ impl Play<'_> {
     async fn remove_where(&mut self, filter: &Bound) -> Result<(), WriteError> {
         let joining: Vec<Member> = self.joins.members.iter().flatten().cloned().collect();
         for part in joining.chunks(MEMBERS_PER_READ) {
-            let known = self.pipeline.known(self.realm, part).await?;
+            let known = self.known(part.to_vec()).await?;
             for member in self.selected(filter, known).await? {
                 self.joins.remove(member.id);
             }
@@ -163,6 +225,7 @@ impl Play<'_> {
             let members = self.stored_after(after).await?;
             let Some(last) = members.last() else { return Ok(()) };
             after = Some(last.id);
+            let members = self.seen(members).await?;
             for member in self.selected(filter, members).await? {
                 self.leaves.insert(member);
             }
@@ -171,7 +234,7 @@ impl Play<'_> {
 
     /// Those of these whom the filter selects. Names are read only if it speaks of them.
     async fn selected(&self, filter: &Bound, members: Vec<Member>) -> Result<Vec<Member>, StoreError> {
-        let shown = self.pipeline.store.shown_members(self.realm, &members, filter.mentions("display")).await?;
+        let shown = self.pipeline.store.shown_members(self.cx.realm, &members, filter.mentions("display")).await?;
         let selected = members.into_iter().zip(shown).filter(|(_, shown)| filter.matches(shown));
         Ok(selected.map(|(member, _)| member).collect())
     }
@@ -179,7 +242,7 @@ impl Play<'_> {
     /// The stored members behind this one, so many at a time.
     async fn stored_after(&self, after: Option<Uuid>) -> Result<Vec<Member>, StoreError> {
         match self.group {
-            Some(group) => self.pipeline.store.members(self.realm, group, after, MEMBERS_PER_READ).await,
+            Some(group) => self.pipeline.store.members(self.cx.realm, group, after, MEMBERS_PER_READ).await,
             None => Ok(Vec::new()),
         }
     }

@@ -11,9 +11,11 @@ use provost_scim::{Attributes, Invalid, Projection, ResourceType, ScimType, Sear
 use uuid::Uuid;
 
 use super::cursor::{self, Cursor, Purpose};
+use super::gate::Outlook;
 use super::{Answer, Crowd, Pipeline, ReadError};
 use crate::access::{self, Action};
 use crate::context::RequestContext;
+use crate::hook::Act;
 use crate::limits::PAGE_RESOURCES_DEFAULT;
 use crate::store::{Listing, Order, Part, Position, Start};
 
@@ -55,7 +57,7 @@ impl Pipeline {
     /// Reads one resource (RFC 7644 section 3.4.1).
     ///
     /// # Errors
-    /// [`ReadError::NotFound`] when it does not exist, or not any more.
+    /// [`ReadError::NotFound`] when it does not exist, not any more, or not for this caller.
     pub async fn get(
         &self,
         cx: &RequestContext,
@@ -65,13 +67,11 @@ impl Pipeline {
     ) -> Result<Answer, ReadError> {
         access::allow_on(cx, Action::Read, id)?;
 
-        match self.store.get(cx.realm, resource_type, id).await? {
-            Some(resource) => {
-                let groups = self.groups(cx, &[(resource_type, id)], projection).await?.pop().flatten();
-                Ok(self.show(cx, &resource, projection, &[], groups).await?)
-            }
-            None => Err(ReadError::NotFound { resource_type: resource_type.name.clone() }),
-        }
+        let found = self.store.get(cx.realm, resource_type, id).await?;
+        let (resource, _) = self.admit(cx, Act::Read, resource_type, found).await?;
+        let outlook = Outlook::default();
+        let groups = self.groups(cx, &outlook, &[(resource_type, id)], projection).await?.pop().flatten();
+        self.show(cx, &outlook, Act::Read, &resource, projection, &[], groups).await
     }
 
     /// Lists the resources that match, one page of them (RFC 7644 sections 3.4.2 and 3.4.3).
@@ -81,7 +81,8 @@ impl Pipeline {
     pub async fn search(&self, cx: &RequestContext, among: &Among, search: &Search) -> Result<Listed, ReadError> {
         access::allow(cx, Action::Read)?;
 
-        let parts = self.parts(cx, among, search)?;
+        let outlook = Outlook::default();
+        let parts = self.parts(cx, &outlook, among, search).await?;
         let purpose = Purpose::of(cx, among.name(), search);
         let count = self.count(search);
         let start = match &search.cursor {
@@ -93,10 +94,11 @@ impl Pipeline {
             (Some(_), false) => Order::Ascending,
             (Some(_), true) => Order::Descending,
         };
-        let listing = Listing { parts, order, start, count };
+        let sight = self.sight(cx, &outlook, self.joined_to(cx, &parts)).await?;
+        let listing = Listing { parts, order, start, count, sight };
         let portion = self.store.list(cx.realm, &listing).await?;
 
-        let (resources, crowds) = self.show_page(cx, &portion.resources, &search.projection).await?;
+        let (resources, crowds) = self.show_page(cx, &outlook, &portion.resources, &search.projection).await?;
         let cursor = |position| Cursor { issued: cx.now.as_millisecond(), count, position };
         Ok(Listed {
             total: portion.total,
@@ -108,16 +110,23 @@ impl Pipeline {
     }
 
     /// What the search asks of each resource type. Of a search over several, those that the filter
-    /// rules out by their `meta.resourceType` alone are left out.
-    fn parts(&self, cx: &RequestContext, among: &Among, search: &Search) -> Result<Vec<Part>, ReadError> {
+    /// rules out by their `meta.resourceType` alone are left out, and those that the caller may not search.
+    async fn parts(
+        &self,
+        cx: &RequestContext,
+        outlook: &Outlook,
+        among: &Among,
+        search: &Search,
+    ) -> Result<Vec<Part>, ReadError> {
         let leniency = &self.leniency(cx);
         let filter = search.filter.as_deref().map(|text| Filter::parse_with(text, leniency)).transpose()?;
         let sort_by = search.sort_by.as_deref();
         match among {
             Among::One(resource_type) => {
+                let within = self.look(cx, outlook, resource_type).await??.within();
                 let filter = filter.map(|filter| filter.bind(resource_type, leniency)).transpose()?;
                 let sort = sort_by.map(|path| Target::for_sort(path, resource_type)).transpose()?;
-                Ok(vec![Part { resource_type: resource_type.clone(), filter, sort }])
+                Ok(vec![Part { resource_type: resource_type.clone(), filter, within, sort }])
             }
             Among::All => {
                 let types = &self.schemas.resource_types;
@@ -130,11 +139,33 @@ impl Pipeline {
                     None => vec![None; types.len()],
                 };
                 let parts = types.iter().zip(filters).zip(sorts);
-                let parts = parts.map(|((t, filter), sort)| Part { resource_type: t.clone(), filter, sort });
+                let part = |((of, filter), sort): ((&Arc<ResourceType>, _), _)| Part {
+                    resource_type: of.clone(),
+                    filter,
+                    within: None,
+                    sort,
+                };
                 let possible = |part: &Part| part.filter.as_ref().is_none_or(|f| !f.rules_out(&part.resource_type));
-                Ok(parts.filter(possible).collect())
+                let mut allowed = Vec::with_capacity(types.len());
+                for part in parts.map(part).filter(possible) {
+                    if let Ok(passed) = self.look(cx, outlook, &part.resource_type).await? {
+                        allowed.push(Part { within: passed.within(), ..part });
+                    }
+                }
+                Ok(allowed)
             }
         }
+    }
+
+    /// The guarded types of what is joined to these in their filters and orders: anything may be a member.
+    fn joined_to(&self, cx: &RequestContext, parts: &[Part]) -> Vec<Arc<ResourceType>> {
+        let joins = |name: &str| {
+            let filters = parts.iter().any(|part| part.filter.as_ref().is_some_and(|filter| filter.mentions(name)));
+            let sorts = |target: &Target| target.steps.first().is_some_and(|step| step == name);
+            filters || parts.iter().any(|part| part.sort.as_ref().is_some_and(sorts))
+        };
+        let (members, groups) = (joins("members"), joins("groups"));
+        if members || groups { self.guarded(cx, |of| members || of.has_members) } else { Vec::new() }
     }
 
     /// How many resources the page holds at most; what is too many is cut (S-12.3, S-13.8).

@@ -8,6 +8,7 @@ use provost_scim::{Draft, Invalid, ResourceType, Stamp, changed_paths, check, co
 use serde_json::Value;
 use tracing::warn;
 
+use super::membership::Asking;
 use super::{Pipeline, WriteError};
 use crate::context::RequestContext;
 use crate::hook::{Attribution, Change, Consulted, Effects, Fault, FaultKind, OnFault, PluginName, Trouble, Verdict};
@@ -22,7 +23,12 @@ pub(super) struct Reviewed {
 
 impl Pipeline {
     /// Hands the change to each plugin in turn, in the order the operator chose.
-    pub(super) async fn review(&self, cx: &RequestContext, change: Change) -> Result<Reviewed, WriteError> {
+    pub(super) async fn review(
+        &self,
+        cx: &RequestContext,
+        asking: &Asking<'_>,
+        change: Change,
+    ) -> Result<Reviewed, WriteError> {
         let reviewers = self.hooks(cx).reviewers(&change);
         let mut reviewed = Reviewed { change, effects: Vec::new(), changed_by: Vec::new() };
         for reviewer in &reviewers {
@@ -32,11 +38,11 @@ impl Pipeline {
                 Ok((Verdict::Hold(hold), _)) => return Err(WriteError::Held { by: by(), hold }),
                 Ok((Verdict::Proceed, effects)) => Ok((None, effects)),
                 Ok((Verdict::Patch(operations), effects)) => {
-                    let change = self.patched(cx, reviewer, &reviewed.change, operations).await?;
+                    let change = self.patched(cx, asking, reviewer, &reviewed.change, operations).await?;
                     change.map(|change| (Some(change), effects))
                 }
                 Ok((Verdict::Replace(document), effects)) => {
-                    let change = self.replaced(cx, reviewer, &reviewed.change, document).await?;
+                    let change = self.replaced(cx, asking, reviewer, &reviewed.change, document).await?;
                     change.map(|change| (Some(change), effects))
                 }
                 Err(trouble) => Err(trouble),
@@ -53,6 +59,7 @@ impl Pipeline {
     async fn patched(
         &self,
         cx: &RequestContext,
+        asking: &Asking<'_>,
         reviewer: &Consulted,
         change: &Change,
         operations: Value,
@@ -62,13 +69,14 @@ impl Pipeline {
             let operations = patch::parse_operations(operations)?;
             patch::apply(draft, change.current.as_ref(), &operations, leniency)
         });
-        self.changed(cx, reviewer, change, proposed).await
+        self.changed(cx, asking, reviewer, change, proposed).await
     }
 
     /// The change after a plugin answered a whole document.
     async fn replaced(
         &self,
         cx: &RequestContext,
+        asking: &Asking<'_>,
         reviewer: &Consulted,
         change: &Change,
         document: Value,
@@ -77,18 +85,19 @@ impl Pipeline {
             change.proposed.as_ref().ok_or_else(nothing_to_change).and_then(|draft| {
                 check::replacement(change.current.as_ref(), draft, document, &self.settings.leniency)
             });
-        self.changed(cx, reviewer, change, proposed).await
+        self.changed(cx, asking, reviewer, change, proposed).await
     }
 
     async fn changed(
         &self,
         cx: &RequestContext,
+        asking: &Asking<'_>,
         reviewer: &Consulted,
         change: &Change,
         proposed: Result<Draft, Invalid>,
     ) -> Result<Result<Change, Trouble>, WriteError> {
         let outcome = match proposed {
-            Ok(proposed) => self.accepted(cx, reviewer, change, proposed).await,
+            Ok(proposed) => self.accepted(cx, asking, reviewer, change, proposed).await,
             Err(invalid) => Err(invalid.into()),
         };
         match outcome {
@@ -107,6 +116,7 @@ impl Pipeline {
     async fn accepted(
         &self,
         cx: &RequestContext,
+        asking: &Asking<'_>,
         reviewer: &Consulted,
         change: &Change,
         mut proposed: Draft,
@@ -124,7 +134,7 @@ impl Pipeline {
             false => {
                 granted(reviewer, &proposed.resource_type, "members")?;
                 let group = change.current.as_ref().map(|r| r.id());
-                self.membership(cx.realm, group, &proposed, &self.settings.leniency).await?
+                self.membership(cx, asking, group, &proposed, &self.settings.leniency).await?
             }
         };
         // What was complete before the plugin must be complete afterwards.
@@ -163,7 +173,7 @@ impl Change {
 }
 
 /// Whether the operator lets the plugin change this path, however the grant was spelled.
-fn granted(reviewer: &Consulted, of: &ResourceType, path: &str) -> Result<(), Invalid> {
+pub(super) fn granted(reviewer: &Consulted, of: &ResourceType, path: &str) -> Result<(), Invalid> {
     let covered = reviewer.may_write.iter().any(|grant| {
         let canonical = of.place(grant).map(|place| place.path());
         covers(canonical.as_deref().unwrap_or(grant), path)

@@ -12,11 +12,13 @@ use provost_scim::{Draft, Projection, Resource, ResourceType, Stamp, check, proj
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::gate::{Outlook, Passed};
+use super::membership::Asking;
 use super::review::Reviewed;
-use super::{Answer, Pipeline, WriteError};
+use super::{Answer, Pipeline, ReadError, WriteError};
 use crate::access::{self, Action};
 use crate::context::{RequestContext, new_id};
-use crate::hook::{Change, MembershipChange, Operation, PluginName};
+use crate::hook::{Act, Change, MembershipChange, Operation, PluginName};
 use crate::store::Write;
 use crate::trace::Trial;
 
@@ -63,10 +65,10 @@ impl Pipeline {
     ///
     /// # Errors
     /// Why the change would not be made whatever its body says.
-    pub async fn may_change(&self, cx: &RequestContext, at: &At) -> Result<(), WriteError> {
+    pub async fn may_change(&self, cx: &RequestContext, at: &At, operation: Operation) -> Result<(), WriteError> {
         access::allow(cx, Action::Write)?;
 
-        self.current(cx, at).await.map(|_| ())
+        self.current(cx, at, operation).await.map(|_| ())
     }
 
     /// Creates a resource (RFC 7644 section 3.3).
@@ -82,26 +84,37 @@ impl Pipeline {
     ) -> Result<Answer, WriteError> {
         access::allow(cx, Action::Write)?;
 
+        let passed = self.pass(cx, Act::Change(Operation::Create), resource_type).await?;
         let supplied = project::supplied(resource_type, &body);
         let asked = check::create(body, resource_type, &self.leniency(cx))?;
+        let outlook = Outlook::default();
+        self.foresee(cx, &outlook, resource_type, projection).await?;
         let mut turn = self.turns.create();
         loop {
-            match self.try_create(cx, asked.clone(), turn.attempt()).await {
+            match self.try_create(cx, &outlook, &passed, asked.clone(), turn.attempt()).await {
                 Err(WriteError::Clash) => turn.again().await?,
                 // Nobody can be in a group before it exists.
-                stored => return self.answer(cx, stored?, projection, &supplied, None).await,
+                stored => {
+                    let act = Act::Change(Operation::Create);
+                    return Ok(self.show(cx, &outlook, act, &stored?, projection, &supplied, None).await?);
+                }
             }
         }
     }
 
-    async fn try_create(&self, cx: &RequestContext, asked: Draft, attempt: u32) -> Result<Resource, WriteError> {
+    async fn try_create(
+        &self,
+        cx: &RequestContext,
+        outlook: &Outlook,
+        passed: &Passed,
+        asked: Draft,
+        attempt: u32,
+    ) -> Result<Resource, WriteError> {
         let id = new_id(cx.now);
         let stamp = Stamp { id, version: 1, created: cx.now, last_modified: cx.now };
-        self.settle(
-            cx,
-            Proposal { operation: Operation::Create, current: None, asked, operations: None, stamp, attempt },
-        )
-        .await
+        let operation = Operation::Create;
+        let proposal = Proposal { operation, current: None, passed, asked, operations: None, stamp, attempt };
+        self.settle(cx, outlook, proposal).await
     }
 
     /// Replaces a resource (RFC 7644 section 3.5.1).
@@ -118,12 +131,16 @@ impl Pipeline {
         access::allow_on(cx, Action::Write, at.id)?;
 
         let supplied = project::supplied(&at.resource_type, &body);
-        let groups = self.groups_ahead(cx, at, projection).await?;
+        let outlook = Outlook::default();
         let mut turn = self.turns.take(at.id).await;
         loop {
-            match self.try_replace(cx, at, body.clone(), turn.attempt()).await {
+            match self.try_replace(cx, &outlook, at, body.clone(), projection, turn.attempt()).await {
                 Err(WriteError::Clash) => turn.again().await?,
-                stored => return self.answer(cx, stored?, projection, &supplied, groups).await,
+                stored => {
+                    let (stored, groups) = stored?;
+                    let act = Act::Change(Operation::Replace);
+                    return Ok(self.show(cx, &outlook, act, &stored, projection, &supplied, groups).await?);
+                }
             }
         }
     }
@@ -131,15 +148,19 @@ impl Pipeline {
     async fn try_replace(
         &self,
         cx: &RequestContext,
+        outlook: &Outlook,
         at: &At,
         body: Value,
+        projection: &Projection,
         attempt: u32,
-    ) -> Result<Resource, WriteError> {
-        let current = self.current(cx, at).await?;
-        let asked = check::replace(&current, body, &self.leniency(cx))?;
-        let stamp = next(cx, &current);
+    ) -> Result<(Resource, Option<Vec<Value>>), WriteError> {
         let operation = Operation::Replace;
-        self.settle(cx, Proposal { operation, current: Some(current), asked, operations: None, stamp, attempt }).await
+        let (current, passed) = self.current(cx, at, operation).await?;
+        let groups = self.groups_ahead(cx, outlook, at, projection).await?;
+        let asked = check::replace(&current, body, &self.leniency(cx))?;
+        let (stamp, current, passed) = (next(cx, &current), Some(current), &passed);
+        let proposal = Proposal { operation, current, passed, asked, operations: None, stamp, attempt };
+        Ok((self.settle(cx, outlook, proposal).await?, groups))
     }
 
     /// Modifies a resource (RFC 7644 section 3.5.2).
@@ -158,7 +179,7 @@ impl Pipeline {
         let mut operations = match PatchRequest::parse(body, &self.leniency(cx)) {
             Ok(operations) => operations,
             Err(invalid) => {
-                self.current(cx, at).await?;
+                self.current(cx, at, Operation::Patch).await?;
                 return Err(invalid.into());
             }
         };
@@ -166,12 +187,16 @@ impl Pipeline {
         if cx.overhead_bypass {
             operations.retain(|operation| !operation.selects_members_by_display(&at.resource_type));
         }
-        let groups = self.groups_ahead(cx, at, projection).await?;
+        let outlook = Outlook::default();
         let mut turn = self.turns.take(at.id).await;
         loop {
-            match self.try_patch(cx, at, &operations, turn.attempt()).await {
+            match self.try_patch(cx, &outlook, at, &operations, projection, turn.attempt()).await {
                 Err(WriteError::Clash) => turn.again().await?,
-                stored => return self.answer(cx, stored?, projection, &supplied, groups).await,
+                stored => {
+                    let (stored, groups) = stored?;
+                    let act = Act::Change(Operation::Patch);
+                    return Ok(self.show(cx, &outlook, act, &stored, projection, &supplied, groups).await?);
+                }
             }
         }
     }
@@ -179,16 +204,20 @@ impl Pipeline {
     async fn try_patch(
         &self,
         cx: &RequestContext,
+        outlook: &Outlook,
         at: &At,
         operations: &[patch::Operation],
+        projection: &Projection,
         attempt: u32,
-    ) -> Result<Resource, WriteError> {
-        let current = self.current(cx, at).await?;
-        let asked = patch::apply(current.to_draft(), Some(&current), operations, &self.leniency(cx))?;
-        let stamp = next(cx, &current);
-        let operations = Some(patch::normalised(operations, &at.resource_type));
+    ) -> Result<(Resource, Option<Vec<Value>>), WriteError> {
         let operation = Operation::Patch;
-        self.settle(cx, Proposal { operation, current: Some(current), asked, operations, stamp, attempt }).await
+        let (current, passed) = self.current(cx, at, operation).await?;
+        let groups = self.groups_ahead(cx, outlook, at, projection).await?;
+        let asked = patch::apply(current.to_draft(), Some(&current), operations, &self.leniency(cx))?;
+        let operations = Some(patch::normalised(operations, &at.resource_type));
+        let (stamp, current, passed) = (next(cx, &current), Some(current), &passed);
+        let proposal = Proposal { operation, current, passed, asked, operations, stamp, attempt };
+        Ok((self.settle(cx, outlook, proposal).await?, groups))
     }
 
     /// Deletes a resource, and with it every membership it had (RFC 7644 section 3.6).
@@ -208,7 +237,7 @@ impl Pipeline {
     }
 
     async fn try_delete(&self, cx: &RequestContext, at: &At, attempt: u32) -> Result<(), WriteError> {
-        let current = self.current(cx, at).await?;
+        let (current, _) = self.current(cx, at, Operation::Delete).await?;
         let total_before = match at.resource_type.has_members {
             true => self.store.member_count(cx.realm, at.id).await?,
             false => 0,
@@ -224,16 +253,22 @@ impl Pipeline {
             membership: MembershipChange { total_before, ..MembershipChange::default() },
             attempt,
         };
-        let reviewed = self.review(cx, change).await?;
+        let reviewed = self.review(cx, &Asking::nothing(), change).await?;
         self.commit(cx, reviewed, None).await
     }
 
     /// The way that create, replace and patch share: reviews, validation, commit.
-    async fn settle(&self, cx: &RequestContext, proposal: Proposal) -> Result<Resource, WriteError> {
-        let Proposal { operation, current, mut asked, operations, stamp, attempt } = proposal;
+    async fn settle(
+        &self,
+        cx: &RequestContext,
+        outlook: &Outlook,
+        proposal: Proposal<'_>,
+    ) -> Result<Resource, WriteError> {
+        let Proposal { operation, current, passed, mut asked, operations, stamp, attempt } = proposal;
         self.weigh_password(cx, current.as_ref(), &mut asked).await?;
         let group = current.as_ref().map(Resource::id);
-        let membership = self.membership(cx.realm, group, &asked, &self.leniency(cx)).await?;
+        let asking = Asking::of(outlook, &asked);
+        let membership = self.membership(cx, &asking, group, &asked, &self.leniency(cx)).await?;
         let mut change = Change {
             operation,
             resource_type: asked.resource_type.name.clone(),
@@ -248,9 +283,12 @@ impl Pipeline {
         change.note_changed_paths();
         self.hold_to_capacity(cx, &mut change)?;
 
-        let reviewed = self.review(cx, change).await?;
+        let reviewed = self.review(cx, &asking, change).await?;
         let outcome = reviewed.change.proposed.clone().expect("only a delete proposes nothing, and this is none");
         let resource = validate(self.sealed(outcome).await?, stamp)?;
+        if let Some(by) = self.excluded_by(cx, passed, &resource, Some(&reviewed.change.membership)).await? {
+            return Err(WriteError::Outside { by: by.clone() });
+        }
         match &reviewed.change.current {
             Some(current) if unchanged(current, &resource, &reviewed.change.membership) => {
                 // Somebody may have made this very change a moment ago: it is acknowledged here too.
@@ -312,14 +350,20 @@ impl Pipeline {
         }
     }
 
-    /// The resource as it is now, if the precondition lets the write go on.
-    async fn current(&self, cx: &RequestContext, at: &At) -> Result<Resource, WriteError> {
+    /// The resource as it is now, if it exists for the caller and the precondition lets the write go
+    /// on; and what the gatekeepers leave of its type.
+    async fn current(
+        &self,
+        cx: &RequestContext,
+        at: &At,
+        operation: Operation,
+    ) -> Result<(Resource, Passed), WriteError> {
         let current = self.store.get(cx.realm, &at.resource_type, at.id).await?;
-        let current = current.ok_or_else(|| WriteError::NotFound { resource_type: at.resource_type.name.clone() })?;
+        let (current, passed) = self.admit(cx, Act::Change(operation), &at.resource_type, current).await?;
         at.precondition.check(&current)?;
         match self.settings.require_if_match && at.precondition.if_match.is_none() {
             true => Err(WriteError::PreconditionRequired),
-            false => Ok(current),
+            false => Ok((current, passed)),
         }
     }
 
@@ -328,29 +372,24 @@ impl Pipeline {
     async fn groups_ahead(
         &self,
         cx: &RequestContext,
+        outlook: &Outlook,
         at: &At,
         projection: &Projection,
     ) -> Result<Option<Vec<Value>>, WriteError> {
-        let groups = self.groups(cx, &[(&at.resource_type, at.id)], projection).await;
-        groups.map(|mut groups| groups.pop().flatten()).map_err(|error| WriteError::Unanswerable(error.into()))
-    }
-
-    async fn answer(
-        &self,
-        cx: &RequestContext,
-        resource: Resource,
-        projection: &Projection,
-        supplied: &[String],
-        groups: Option<Vec<Value>>,
-    ) -> Result<Answer, WriteError> {
-        Ok(self.show(cx, &resource, projection, supplied, groups).await?)
+        self.foresee(cx, outlook, &at.resource_type, projection).await?;
+        let groups = self.groups(cx, outlook, &[(&at.resource_type, at.id)], projection).await;
+        groups.map(|mut groups| groups.pop().flatten()).map_err(|error| match error {
+            ReadError::Store(_) => WriteError::Unanswerable(error),
+            error => error.into(),
+        })
     }
 }
 
 /// What one attempt would like to do.
-struct Proposal {
+struct Proposal<'a> {
     operation: Operation,
     current: Option<Resource>,
+    passed: &'a Passed,
     asked: Draft,
     operations: Option<Value>,
     stamp: Stamp,

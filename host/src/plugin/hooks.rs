@@ -78,6 +78,8 @@ impl Hooks for PluginSet {
             self.note(plugin, &cx.request_id, outcome.as_ref().err());
             if let Ok(Decision::Deny(_)) = &outcome {
                 Record::count(&plugin.record.refusals);
+                let (name, act, of) = (plugin.name(), inquiry.act.as_str(), inquiry.resource_type);
+                info!(plugin.name = name, request.id = %cx.request_id, act, resource.type = of, "plugin `{name}` refused a {act} of {of}");
             }
             outcome
         }

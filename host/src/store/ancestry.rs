@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::engine::{KeyRange, Scan, Space};
 use super::keys::Direction;
-use super::{FindError, Store, StoreError, keys};
+use super::{FindError, Sight, Store, StoreError, keys};
 use crate::context::Realm;
 
 /// How many ranges of edges one read walks.
@@ -37,12 +37,19 @@ pub struct Ancestry<'a> {
     above: HashMap<Uuid, Vec<Uuid>>,
     followed: usize,
     memberships_max: usize,
+    /// What exists for whoever asks; the way does not lead through anything else.
+    sight: Option<&'a Sight>,
 }
 
 impl<'a> Ancestry<'a> {
     /// A walk that follows so many memberships at most.
     pub fn new(store: &'a Store, realm: Realm, memberships_max: usize) -> Self {
-        Self { store, realm, above: HashMap::new(), followed: 0, memberships_max }
+        Self { store, realm, above: HashMap::new(), followed: 0, memberships_max, sight: None }
+    }
+
+    /// The same, for somebody for whom only this exists.
+    pub fn seeing(self, sight: &'a Sight) -> Self {
+        Self { sight: Some(sight).filter(|sight| !sight.is_whole()), ..self }
     }
 
     /// The groups of each of these.
@@ -104,6 +111,11 @@ impl<'a> Ancestry<'a> {
                     open.push((place, range.after(last)));
                 }
             }
+        }
+        if let Some(sight) = self.sight {
+            let distinct: BTreeSet<Uuid> = found.iter().flatten().copied().collect();
+            let hidden = self.store.hidden_groups(self.realm, sight, distinct).await?;
+            found.iter_mut().for_each(|groups| groups.retain(|group| !hidden.contains(group)));
         }
         Ok(found)
     }

@@ -16,8 +16,10 @@ use super::budget::Budget;
 use super::engine::Space;
 use super::keys::Direction;
 use super::query::{self, FindError};
+use super::sight::{Sight, WHOLE};
 use super::{Store, StoreError, keys, order};
 use crate::context::Realm;
+use crate::hook::MembershipChange;
 use crate::limits::MEMBERS_HELD_MAX;
 
 /// The filter of one query, and what it needs to know beyond a document.
@@ -29,6 +31,12 @@ pub(super) struct Test<'a> {
     /// The parts of the filter that edges answer, in the order they stand in.
     parts: Vec<Part<'a>>,
     ancestry: Ancestry<'a>,
+    /// What exists, of members and groups, for whoever asks.
+    sight: &'a Sight,
+    /// Which resources exist at all for whoever asks.
+    within: Option<Box<Test<'a>>>,
+    /// A change of the resource's members that is not in the store yet.
+    change: Option<&'a MembershipChange>,
     /// By what the resources are sorted.
     sort: Option<&'a Target>,
     /// Whether the resource's own URI is asked for.
@@ -46,9 +54,33 @@ struct Part<'a> {
 }
 
 impl<'a> Test<'a> {
-    pub(super) fn new(store: &'a Store, realm: Realm, part: &'a query::Part) -> Self {
-        let resource_type: &ResourceType = &part.resource_type;
+    /// What a query asks, of somebody for whom only this exists.
+    pub(super) fn new(store: &'a Store, realm: Realm, part: &'a query::Part, sight: &'a Sight) -> Self {
+        let within = part.within.as_deref();
+        let within = within.map(|within| Box::new(Self::of_part(store, realm, &part.resource_type, within, None)));
         let (filter, sort) = (part.filter.as_ref(), part.sort.as_ref());
+        Self { within, ..Self::of(store, realm, &part.resource_type, filter, sort, sight) }
+    }
+
+    /// Whether a part of a type holds a resource, whoever asks.
+    pub(super) fn of_part(
+        store: &'a Store,
+        realm: Realm,
+        resource_type: &'a ResourceType,
+        part: &'a Bound,
+        change: Option<&'a MembershipChange>,
+    ) -> Self {
+        Self { change, ..Self::of(store, realm, resource_type, Some(part), None, &WHOLE) }
+    }
+
+    fn of(
+        store: &'a Store,
+        realm: Realm,
+        resource_type: &'a ResourceType,
+        filter: Option<&'a Bound>,
+        sort: Option<&'a Target>,
+        sight: &'a Sight,
+    ) -> Self {
         let is_location = |target: &Target| target.steps == ["meta", "location"];
         let location = sort.is_some_and(is_location)
             || filter
@@ -60,12 +92,22 @@ impl<'a> Test<'a> {
                 parts.push(Part { filter, direction, asks, names });
             });
         }
-        let ancestry = Ancestry::new(store, realm, store.scan_resources_max);
-        Self { store, realm, resource_type, filter, parts, ancestry, sort, location }
+        let ancestry = Ancestry::new(store, realm, store.scan_resources_max).seeing(sight);
+        let (within, change) = (None, None);
+        Self { store, realm, resource_type, filter, parts, ancestry, sight, within, change, sort, location }
     }
 
-    /// Whether the resource satisfies the filter.
+    /// Whether the resource exists for whoever asks, and satisfies the filter.
     pub(super) async fn passes(&mut self, resource: &Resource, budget: &mut Budget) -> Result<bool, FindError> {
+        if let Some(within) = &mut self.within
+            && !within.satisfied_by(resource, budget).await?
+        {
+            return Ok(false);
+        }
+        self.satisfied_by(resource, budget).await
+    }
+
+    async fn satisfied_by(&mut self, resource: &Resource, budget: &mut Budget) -> Result<bool, FindError> {
         let Some(filter) = self.filter else { return Ok(true) };
         let document = self.document(resource);
         if self.parts.is_empty() {
@@ -104,8 +146,7 @@ impl<'a> Test<'a> {
         let names = target.steps.last().is_some_and(|step| step == "display");
         match target.steps.first().map(String::as_str) {
             Some("members") if self.resource_type.has_members => {
-                let first = self.store.members(self.realm, resource.id(), None, 1).await?;
-                budget.spend(first.len())?;
+                let first = self.first_member(resource.id(), budget).await?;
                 let shown = self.store.shown_members(self.realm, &first, names).await?;
                 document.extend(list("members", shown.into_iter().map(Value::Object).collect()));
             }
@@ -119,6 +160,22 @@ impl<'a> Test<'a> {
         let mut key = Vec::new();
         let value = compare::sort_value(&document, target);
         Ok(value.and_then(|value| order::encode(&value, &mut key).then_some(key)))
+    }
+
+    /// The first member that exists for whoever asks.
+    async fn first_member(&self, group: Uuid, budget: &mut Budget) -> Result<Vec<Member>, FindError> {
+        let (mut after, mut limit) = (None, 1);
+        loop {
+            let page = self.store.members(self.realm, group, after, limit).await?;
+            budget.spend(page.len())?;
+            let (last, ended) = (page.last().map(|member| member.id), page.len() < limit);
+            let mut existing = self.store.only_existing(self.realm, self.sight, page).await?;
+            if ended || !existing.is_empty() {
+                existing.truncate(1);
+                return Ok(existing);
+            }
+            (after, limit) = (last, MEMBERS_HELD_MAX);
+        }
     }
 
     /// What is stored, and the resource's URI if it is asked for.
@@ -136,6 +193,11 @@ impl<'a> Test<'a> {
         let (mut places, mut keys) = (Vec::new(), Vec::new());
         for (place, part) in self.parts.iter().enumerate() {
             match part.asks {
+                // What lies between is asked for as well, all at once.
+                Some(Some(_)) if part.direction == Direction::Groups && !self.sight.is_whole() => {}
+                Some(Some(asked)) if part.direction == Direction::Members && self.is_about_to_change(asked) => {
+                    known[place] = self.change.map(|change| change.added.iter().any(|member| member.id == asked));
+                }
                 Some(Some(asked)) => {
                     places.push(place);
                     keys.push((Space::Edges, keys::edge(self.realm, part.direction, id, asked)));
@@ -147,12 +209,23 @@ impl<'a> Test<'a> {
         let edges = self.store.engine.get(keys).await.map_err(StoreError::from)?;
         for (place, edge) in places.into_iter().zip(edges) {
             known[place] = match self.parts[place].direction {
-                Direction::Members => Some(edge.is_some()),
+                Direction::Members if self.sight.is_whole() => Some(edge.is_some()),
+                Direction::Members => {
+                    let asked = self.parts[place].asks.flatten().filter(|_| edge.is_some());
+                    let found = self.store.members_among(self.realm, id, asked.as_slice()).await?;
+                    let found = found.into_iter().flatten().collect();
+                    Some(!self.store.only_existing(self.realm, self.sight, found).await?.is_empty())
+                }
                 // Who is no direct member may be one by way of another group.
                 Direction::Groups => edge.is_some().then_some(true),
             };
         }
         Ok(())
+    }
+
+    fn is_about_to_change(&self, member: Uuid) -> bool {
+        let changes = self.change.into_iter().flat_map(|change| change.added.iter().chain(&change.removed));
+        changes.into_iter().any(|changed| changed.id == member)
     }
 
     /// Answers everything about the resource's groups.
@@ -190,12 +263,17 @@ impl<'a> Test<'a> {
         budget: &mut Budget,
     ) -> Result<Option<Uuid>, FindError> {
         let open: Vec<usize> = self.open(Direction::Members, known);
-        let page = self.store.members(self.realm, id, after, MEMBERS_HELD_MAX).await?;
+        let mut page = self.store.members(self.realm, id, after, MEMBERS_HELD_MAX).await?;
         budget.spend(page.len())?;
+        let (last, ended) = (page.last().map(|member| member.id), page.len() < MEMBERS_HELD_MAX);
+        if let Some(change) = self.change {
+            page.retain(|member| change.removed.iter().all(|removed| removed.id != member.id));
+            page.extend(change.added.iter().filter(|_| ended).cloned());
+        }
+        let page = self.store.only_existing(self.realm, self.sight, page).await?;
         let names = open.iter().any(|place| self.parts[*place].names);
         let members = self.store.shown_members(self.realm, &page, names).await?;
         let document = list("members", members.into_iter().map(Value::Object).collect());
-        let ended = page.len() < MEMBERS_HELD_MAX;
         for place in open {
             match self.parts[place].filter.matches(&document) {
                 true => known[place] = Some(true),
@@ -203,7 +281,7 @@ impl<'a> Test<'a> {
                 false => {}
             }
         }
-        Ok(page.last().map(|member| member.id))
+        Ok(last)
     }
 
     fn open(&self, direction: Direction, known: &[Option<bool>]) -> Vec<usize> {

@@ -42,6 +42,7 @@ mod reads;
 mod records;
 mod sequence;
 mod settle;
+mod sight;
 mod sled;
 mod state;
 #[cfg(test)]
@@ -73,6 +74,7 @@ pub use outbox::{OutboxCounts, OutboxKey, OutboxRow};
 pub use prune::Pruned;
 pub use query::{FindError, Listing, Order, Page, Part, Portion, Position, Query, Start};
 pub use reads::{GroupOf, HistoryEntry, JournalEntry};
+pub use sight::{Share, Sight};
 pub use state::StateError;
 pub use tokens::TokenRecord;
 pub use write::{CommitError, Stored, Write};

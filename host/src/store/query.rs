@@ -15,6 +15,7 @@
 mod candidates;
 mod collect;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use provost_scim::filter::{Bound, Target};
@@ -23,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use super::catalog::Entry;
 use super::joins::Test;
-use super::{Store, StoreError};
+use super::{Sight, Store, StoreError};
 use crate::context::Realm;
 use candidates::{Candidate, Candidates};
 use collect::{Collector, Place};
@@ -67,6 +68,8 @@ pub struct Listing {
     pub start: Start,
     /// How many are wanted at most.
     pub count: usize,
+    /// What exists among that which is joined to the resources: their members and groups.
+    pub sight: Sight,
 }
 
 /// What is asked of one resource type.
@@ -76,8 +79,27 @@ pub struct Part {
     pub resource_type: Arc<ResourceType>,
     /// Which resources of it; all, if absent.
     pub filter: Option<Bound>,
+    /// Which resources of it exist at all for whoever asks; all, if absent.
+    pub within: Option<Arc<Bound>>,
     /// By what they are sorted; without it, none of them has a value to sort by.
     pub sort: Option<Target>,
+}
+
+impl Part {
+    /// Whether all resources of the type are asked for.
+    fn is_whole(&self) -> bool {
+        self.filter.is_none() && self.within.is_none()
+    }
+
+    /// What a plan has to name: whatever exists and matches. A plan may name too many.
+    pub(super) fn candidates(&self) -> Option<Cow<'_, Bound>> {
+        match (&self.within, &self.filter) {
+            (None, None) => None,
+            (None, Some(filter)) => Some(Cow::Borrowed(filter)),
+            (Some(within), None) => Some(Cow::Borrowed(within)),
+            (Some(within), Some(filter)) => Some(Cow::Owned(Bound::And(vec![(**within).clone(), filter.clone()]))),
+        }
+    }
 }
 
 /// In which order resources stand.
@@ -157,10 +179,11 @@ impl Store {
             Some((target, true)) => (Some(target), Order::Descending),
         };
         let listing = Listing {
-            parts: vec![Part { resource_type: resource_type.clone(), filter: query.filter, sort }],
+            parts: vec![Part { resource_type: resource_type.clone(), filter: query.filter, within: None, sort }],
             order,
             start: Start::Index(query.start_index),
             count: query.count,
+            sight: Sight::default(),
         };
         let portion = self.list(realm, &listing).await?;
         // A page at an index always has its total.
@@ -173,7 +196,7 @@ impl Store {
     /// [`FindError::TooMany`] when no index helps, there are too many resources to scan, and the page
     /// could not end before all were looked at.
     pub async fn list(&self, realm: Realm, listing: &Listing) -> Result<Portion, FindError> {
-        let unfiltered = listing.parts.iter().all(|part| part.filter.is_none());
+        let unfiltered = listing.parts.iter().all(Part::is_whole);
         let walk = self.walk_for(realm, listing).await?;
         let in_order = listing.order == Order::ById || walk.is_some();
         match &listing.start {
@@ -220,7 +243,7 @@ impl Store {
         walk: Option<&Entry>,
         behind: Option<&Position>,
     ) -> Result<Portion, FindError> {
-        let unfiltered = listing.parts.iter().all(|part| part.filter.is_none());
+        let unfiltered = listing.parts.iter().all(Part::is_whole);
         let mut total = None;
         if unfiltered {
             total = self.pass_over(realm, &Listing { count: 0, ..listing.clone() }, None, 0).await?.total;
@@ -238,7 +261,7 @@ impl Store {
         let (mut last, mut seen) = (None, None);
         for part in &listing.parts[first..] {
             let position = |place| Some(Position { type_number: part.resource_type.number, place });
-            let mut test = Test::new(self, realm, part);
+            let mut test = Test::new(self, realm, part, &listing.sight);
             let behind = behind.take();
             let mut candidates = match self.candidates(realm, listing, part, walk, behind).await {
                 // More than can be named can still be followed.
@@ -281,7 +304,7 @@ impl Store {
         let mut budget = self.budget();
         let mut page = Collector::new(listing);
         for (index, part) in listing.parts.iter().enumerate() {
-            let mut test = Test::new(self, realm, part);
+            let mut test = Test::new(self, realm, part, &listing.sight);
             let mut candidates = self.candidates(realm, listing, part, None, None).await?;
             while let Some(found) = candidates.next(RECORDS_PER_READ, 0).await? {
                 budget.spend(found.len())?;

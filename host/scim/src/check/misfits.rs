@@ -51,11 +51,11 @@ pub fn misfits(resource: &Resource) -> Vec<Invalid> {
     found
 }
 
-fn unfit(container: Option<&str>, attribute: &Attribute, value: &Value) -> Option<Invalid> {
+pub(super) fn unfit(container: Option<&str>, attribute: &Attribute, value: &Value) -> Option<Invalid> {
     check_value(At::attribute(container, &attribute.name), attribute, value.clone(), Rules::Outcome).err()
 }
 
-fn unknown(at: At<'_>) -> Invalid {
+pub(super) fn unknown(at: At<'_>) -> Invalid {
     Invalid::value(format!("no schema here knows {at}"))
 }
 

@@ -177,8 +177,8 @@ fn places(space: Space, prefix: usize, entries: &[Found]) -> Result<Vec<Place>, 
 
 impl Store {
     pub(super) async fn plan_for(&self, realm: Realm, part: &Part) -> Result<Option<Access>, StoreError> {
-        match &part.filter {
-            Some(filter) => self.access(realm, &part.resource_type, filter).await,
+        match part.candidates() {
+            Some(filter) => self.access(realm, &part.resource_type, &filter).await,
             None => Ok(None),
         }
     }

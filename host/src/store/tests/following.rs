@@ -3,15 +3,16 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::store::Sight;
 
 fn part(fixture: &Fixture, resource_type: &Arc<ResourceType>, filter: Option<&str>, sort: Option<&str>) -> Part {
     let filter = filter.map(|filter| fixture.filtered(resource_type, filter).filter.unwrap());
     let sort = sort.and_then(|sort| Target::for_sort(sort, resource_type).ok());
-    Part { resource_type: resource_type.clone(), filter, sort }
+    Part { resource_type: resource_type.clone(), filter, within: None, sort }
 }
 
 fn listing(parts: Vec<Part>, order: Order, count: usize) -> Listing {
-    Listing { parts, order, start: Start::Behind(None), count }
+    Listing { parts, order, start: Start::Behind(None), count, sight: Sight::default() }
 }
 
 /// The names on each page, to the end.
