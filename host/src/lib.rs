@@ -23,3 +23,4 @@ pub mod schemas;
 pub mod store;
 pub mod telemetry;
 pub mod upkeep;
+pub mod watch;

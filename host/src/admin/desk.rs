@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::context::{Actor, Realm, RequestContext, Scope};
 use crate::delivery::Delivery;
 use crate::limits::{TOKEN_CLAIM_BYTES_MAX, TOKEN_CLAIMS_MAX};
-use crate::plugin::PluginHost;
+use crate::plugin::{ChangeError, PluginHost};
 use crate::store::{JournalEntry, OutboxKey, OutboxRow, Store, StoreError, TokenRecord};
 
 /// How many rows one listing shows at most.
@@ -37,6 +37,9 @@ pub enum DeskError {
     /// No randomness for a token.
     #[error("the operating system gave no randomness for a token")]
     Entropy(#[source] rand::rand_core::OsError),
+    /// The plugins were not changed.
+    #[error(transparent)]
+    Plugins(#[from] ChangeError),
     /// The store failed.
     #[error("the store could not answer")]
     Store(#[source] StoreError),
@@ -52,7 +55,7 @@ impl From<StoreError> for DeskError {
 pub struct Desk {
     store: Arc<Store>,
     clock: Clock,
-    plugins: Option<Arc<PluginHost>>,
+    pub(super) plugins: Option<Arc<PluginHost>>,
     delivery: Option<Delivery>,
 }
 
@@ -102,6 +105,11 @@ impl Desk {
                 false => Err(DeskError::NotFound(format!("token `{id}`"))),
             },
             Call::PluginList => self.plugin_list(),
+            Call::PluginShow { name } => self.plugin_show(&name),
+            Call::PluginGrants { name } => self.plugin_grants(&name),
+            Call::PluginReload => self.plugin_reload(cx).await,
+            Call::PluginOrder(order) => self.plugin_order(cx, order).await,
+            Call::PluginCloseBreaker { name } => self.plugin_close_breaker(cx, &name),
             Call::IndexList => Ok(json!({ "indexes": self.store.indexes().await })),
             Call::OutboxList(listing) => self.outbox_list(&listing).await,
             Call::OutboxRedrive { key } => self.redrive(key).await,
@@ -135,14 +143,6 @@ impl Desk {
         let mut shown = token(&record);
         shown["token"] = Value::String(secret.reveal().to_owned());
         Ok(shown)
-    }
-
-    fn plugin_list(&self) -> Result<Value, DeskError> {
-        let plugins = self.plugins.as_ref().ok_or_else(|| {
-            DeskError::NotFound("running server; `provost plugin check` looks at a plugin without one".to_owned())
-        })?;
-        let statuses = plugins.statuses();
-        Ok(json!({ "plugins": statuses }))
     }
 
     async fn outbox_list(&self, listing: &Listing) -> Result<Value, DeskError> {

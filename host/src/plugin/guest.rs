@@ -15,6 +15,8 @@ use super::fault::Breach;
 use super::imports::state::{SeenState, StagedWrites};
 use super::inspect::Exports;
 use super::memory::Memory;
+use super::sight::Sight;
+use super::usage::Usage;
 use super::wasi::Wasi;
 use crate::context::{Realm, RequestContext};
 use crate::hook::StagedMessage;
@@ -22,12 +24,17 @@ use crate::hook::StagedMessage;
 /// What stays the same from call to call of one plugin.
 #[derive(Debug)]
 pub(super) struct Identity {
+    /// The operator's table, its grant cut down to what the plugin asks for.
     pub(super) config: PluginConfig,
     pub(super) bounds: Bounds,
     /// The operator's configuration for the plugin, as JSON text.
     pub(super) config_json: String,
     /// The hook groups it exports.
     pub(super) exports: Exports,
+    /// What it may see of a resource.
+    pub(super) sight: Sight,
+    /// What of its grants it has used so far.
+    pub(super) usage: Usage,
 }
 
 impl Identity {
@@ -105,6 +112,7 @@ impl Guest {
     /// Counts a call to the host. Every import begins with this.
     pub(super) fn enter(&mut self, import: &'static str) -> wasmtime::Result<()> {
         self.last_host_call = Some(import);
+        self.identity.usage.import(import);
         self.host_calls += 1;
         let allowed = self.identity.bounds.host_calls;
         if self.host_calls > allowed { Err(Breach::HostCalls(allowed).into()) } else { Ok(()) }
