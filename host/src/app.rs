@@ -125,6 +125,9 @@ impl App {
         let plugins =
             PluginHost::start(config.plugin.clone(), Some(data), backing, outbound, BUILTINS, clock.clone()).await?;
         let plugins = Arc::new(plugins);
+        if let Some(source) = crate::watch::source(config) {
+            plugins.read_from(source).await;
+        }
 
         let scim = listen("server.listen", config.server.listen).await?;
         let admin = listen("admin.listen", config.admin.listen).await?;
@@ -168,6 +171,7 @@ impl App {
             tokio::spawn(upkeep::indexes(store.clone(), stopped.clone())),
             tokio::spawn(serve(admin.0, admin::router(desk, Arc::new(telemetry::metrics)), stopped.clone())),
             tokio::spawn(telemetry::keep_metrics(stopped.clone())),
+            tokio::spawn(crate::watch::run(plugins.clone(), config.file.clone(), stopped.clone())),
             tokio::spawn(upkeep::run(store.clone(), clock, keep_days, stopped)),
             delivering,
         ];
@@ -262,8 +266,14 @@ fn health(plugins: Arc<PluginHost>, store: Arc<Store>) -> Arc<dyn Fn() -> Health
             PluginState::Quarantined { .. } => {
                 Some(format!("plugin `{}` is not loaded; `provost plugin list` says why", status.name))
             }
+            PluginState::Outdated { .. } => {
+                Some(format!("plugin `{}` runs as it was last good; `provost plugin list` says why", status.name))
+            }
             PluginState::Ready | PluginState::Disabled => None,
         });
-        Health { degraded: stopped.into_iter().chain(reasons).collect() }
+        let refused = plugins.refused().filter(|refused| refused.plugins.is_empty());
+        let refused = refused
+            .map(|_| "the last change of the plugins was not applied; `provost plugin list` says why".to_owned());
+        Health { degraded: stopped.into_iter().chain(reasons).chain(refused).collect() }
     })
 }

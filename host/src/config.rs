@@ -14,7 +14,7 @@ use provost_scim::{Leniency, Schemas};
 use serde::Deserialize;
 
 use crate::delivery::Patience;
-use crate::hook::{Act, OnFault, Operation};
+use crate::hook::{Act, HookGroup, OnFault, Operation};
 use crate::http::PatchAnswer;
 use crate::limits;
 use crate::pipeline::{MeRules, PasswordRules};
@@ -46,6 +46,12 @@ pub struct Config {
     pub log: Log,
     /// The plugins, in the order they are asked.
     pub plugin: Vec<PluginConfig>,
+    /// The file this was read from, to read it again.
+    #[serde(skip)]
+    pub file: Option<PathBuf>,
+    /// What stands in the file, as it stands there.
+    #[serde(skip)]
+    pub settings: toml::Table,
 }
 
 /// `[server]`
@@ -339,6 +345,8 @@ impl Config {
             paths.for_each(|path| *path = dir.join(&path));
         }
         config.check()?;
+        config.settings = text.parse().unwrap_or_default();
+        config.file = file.map(Path::to_owned);
         Ok(config)
     }
 
@@ -417,7 +425,7 @@ impl Config {
             Some(plugin) if !plugin.subscribes("User", Act::Change(Operation::Create)) => {
                 Err(format!("plugin `{policy}` is not asked about new Users; see its `types` and `operations`"))
             }
-            Some(plugin) if plugin.on_fault != OnFault::Refuse => {
+            Some(plugin) if plugin.on_fault.at(HookGroup::BeforeWrite) != OnFault::Refuse => {
                 Err(format!("plugin `{policy}` needs `on_fault = \"refuse\"`, or people register when it fails"))
             }
             Some(_) => Ok(()),

@@ -298,12 +298,19 @@ pub struct Fault {
     pub kind: FaultKind,
     /// For the log: what was seen. Never an attribute's value.
     pub detail: String,
+    /// After how many seconds trying again makes sense, where that is known.
+    pub retry_after_s: Option<u64>,
 }
 
 impl Fault {
     /// A fault of this kind.
     pub fn new(kind: FaultKind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into() }
+        Self { kind, detail: detail.into(), retry_after_s: None }
+    }
+
+    /// The same, over after so many seconds.
+    pub fn for_seconds(self, seconds: u64) -> Self {
+        Self { retry_after_s: Some(seconds), ..self }
     }
 }
 

@@ -24,3 +24,4 @@ pub mod store;
 pub mod telemetry;
 pub mod trace;
 pub mod upkeep;
+pub mod watch;

@@ -212,3 +212,31 @@ pub const REQUESTS_REMEMBERED_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// How large the answer of a change may be that is only tried out, in bytes.
 pub const TRIAL_ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// How large a plugin's manifest may be, in bytes.
+pub const MANIFEST_BYTES_MAX: usize = 64 * 1024;
+
+/// How many faults of one hook group open a plugin's breaker, unless the operator says otherwise.
+pub const BREAKER_FAULTS_DEFAULT: u32 = 5;
+
+/// How many faults the operator may let a breaker count: each is remembered for its window.
+pub const BREAKER_FAULTS_MAX: u32 = 1_000;
+
+/// Within how many seconds those faults count, unless the operator says otherwise.
+pub const BREAKER_WINDOW_SECONDS_DEFAULT: u64 = 60;
+
+/// How long a breaker stays open before one call may try, in seconds, unless the operator says otherwise.
+pub const BREAKER_OPEN_SECONDS_DEFAULT: u64 = 30;
+
+/// How long the operator may make a breaker's window, and its rest, in seconds.
+pub const BREAKER_SECONDS_MAX: u64 = 86_400;
+
+/// How often in a row a breaker opens before its plugin is quarantined, unless the operator says otherwise.
+pub const BREAKER_OPENINGS_DEFAULT: u32 = 5;
+
+/// How long a changed file must have been left alone before it is read, in milliseconds: editors and copies write in
+/// several steps.
+pub const WATCH_QUIET_MILLIS: u64 = 200;
+
+/// How many different uses of its grants are counted for each plugin.
+pub const USES_REMEMBERED_MAX: usize = 256;

@@ -26,6 +26,8 @@ pub struct Trace(Arc<Mutex<Notes>>);
 #[derive(Debug, Default)]
 struct Notes {
     steps: Vec<Step>,
+    /// What the call that has just ended has used.
+    spent: Cost,
     /// How many steps were one too many.
     left_out: u64,
     trial: Option<Trial>,
@@ -79,6 +81,18 @@ pub enum Ending {
     },
     /// The guest misbehaved.
     Fault(Fault),
+}
+
+impl Ending {
+    /// The word for metrics and listings.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Answered(word) => word,
+            Self::Refused(_) => "refused",
+            Self::Error { .. } => "error",
+            Self::Fault(fault) => fault.kind.as_str(),
+        }
+    }
 }
 
 impl From<&Trouble> for Ending {
@@ -154,6 +168,16 @@ pub fn differences(before: &Attributes, after: &Attributes, of: &ResourceType) -
 impl Trace {
     fn notes(&self) -> MutexGuard<'_, Notes> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes what a call has used, for the step that follows.
+    pub fn spent(&self, cost: Cost) {
+        self.notes().spent = cost;
+    }
+
+    /// What the last call has used. A call that never began has used nothing.
+    pub fn take_cost(&self) -> Cost {
+        std::mem::take(&mut self.notes().spent)
     }
 
     /// Notes one call.

@@ -13,11 +13,11 @@ const FLOORS: [&[&str]; 6] = [
     &["plugin", "delivery", "upkeep"],
     &["pipeline"],
     &["http", "admin"],
-    &["main", "lib", "app", "cli", "config", "schemas", "telemetry"],
+    &["main", "lib", "app", "cli", "config", "schemas", "telemetry", "watch"],
 ];
 
 /// What may be named by these modules only.
-const ROOMS: [(&str, &[&str]); 9] = [
+const ROOMS: [(&str, &[&str]); 10] = [
     ("clap", &["cli"]),
     ("axum", &["http", "admin", "app", "cli"]),
     ("StatusCode", &["http", "admin"]),
@@ -27,6 +27,7 @@ const ROOMS: [(&str, &[&str]); 9] = [
     ("reqwest", &["outbound"]),
     ("SystemTime", &["clock"]),
     ("metrics_exporter_prometheus", &["telemetry"]),
+    ("notify", &["watch"]),
 ];
 
 /// The admin door authenticates and logs the way the SCIM door does; a change is described with the

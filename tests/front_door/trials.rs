@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 const TRIAL: &str = "urn:provost:params:scim:api:messages:2.0:Trial";
 
 fn stamp(title: &str) -> String {
-    let rest =
-        format!("config = {{ set = {{ title = \"{title}\" }} }}\ngrant = {{ imports = [\"config\"], write = [\"title\"] }}");
+    let rest = format!(
+        "config = {{ set = {{ title = \"{title}\" }} }}\ngrant = {{ imports = [\"config\"], write = [\"title\"] }}"
+    );
     plugin(guests::STAMP, &rest)
 }
 
@@ -110,7 +111,8 @@ async fn who_may_not_try_is_refused_and_nothing_is_changed() {
     for scopes in [&["scim.write"][..], &["scim.try"][..]] {
         let token = server.new_token(scopes).await;
         let request = provost_tests::server::client().post(format!("{}/Users", server.app.base_url));
-        let request = request.header("content-type", SCIM_JSON).header("prefer", "dry-run").body(user("ana").to_string());
+        let request =
+            request.header("content-type", SCIM_JSON).header("prefer", "dry-run").body(user("ana").to_string());
         let answer = server.send(request.bearer_auth(&token)).await;
         let told = answer.body["status"].as_str().unwrap_or_default();
         assert_eq!(told, "403", "{}", answer.body);
@@ -147,9 +149,15 @@ async fn a_real_request_can_be_explained_with_values_for_those_who_may_see_them(
 
     let told = server.admin("GET", &format!("/requests/{id}")).await.expect(200).body;
 
-    assert_eq!((&told["status"], &told["method"], &told["route"]), (&json!(201), &json!("POST"), &json!("/scim/v2/Users")));
+    assert_eq!(
+        (&told["status"], &told["method"], &told["route"]),
+        (&json!(201), &json!("POST"), &json!("/scim/v2/Users"))
+    );
     let step = &told["plugins"][0];
-    assert_eq!((&step["plugin"], &step["hook"], &step["verdict"]), (&json!("stamp"), &json!("before-write"), &json!("changed")));
+    assert_eq!(
+        (&step["plugin"], &step["hook"], &step["verdict"]),
+        (&json!("stamp"), &json!("before-write"), &json!("changed"))
+    );
     assert_eq!(step["changes"], json!([{ "path": "title", "after": "Pilot" }]));
     assert!(step["micros"].as_u64() > Some(0) && step["memoryBytes"].as_u64() > Some(0), "{step}");
     assert_eq!(step["hostCalls"], 1);

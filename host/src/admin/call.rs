@@ -1,11 +1,14 @@
 //! What an operator can ask, and how it travels over HTTP.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::context::Scope;
+use crate::hook::PluginName;
+use crate::plugin::Order;
 
 /// One question or order of an operator's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +24,25 @@ pub enum Call {
     },
     /// Every configured plugin and how it is.
     PluginList,
+    /// One plugin, in full.
+    PluginShow {
+        /// The operator's name for it.
+        name: PluginName,
+    },
+    /// What a plugin asks for, is granted, and uses.
+    PluginGrants {
+        /// The operator's name for it.
+        name: PluginName,
+    },
+    /// Reads the list of plugins and their components again.
+    PluginReload,
+    /// Changes the plugins.
+    PluginOrder(Order),
+    /// Closes a plugin's breakers.
+    PluginCloseBreaker {
+        /// The operator's name for it.
+        name: PluginName,
+    },
     /// Every indexed attribute and how far its index is.
     IndexList,
     /// Messages that wait in the outbox, oldest first.
@@ -90,6 +112,49 @@ pub struct Wire {
     pub body: Option<serde_json::Value>,
 }
 
+/// What takes the place of a plugin's component.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewComponent {
+    /// Its path on the server's machine.
+    pub file: PathBuf,
+    /// What its SHA-256 must be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+}
+
+/// Where a plugin moves to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewPlace {
+    /// It is asked before this one.
+    pub before: PluginName,
+}
+
+fn ordered(order: &Order) -> Wire {
+    let wire = |method, name: &PluginName, rest: &str, body: Option<serde_json::Value>| Wire {
+        method,
+        path: format!("/admin/plugins/{name}{rest}"),
+        body,
+    };
+    let value = |result: serde_json::Result<serde_json::Value>| Some(result.expect("an order is plain data"));
+    match order {
+        Order::Enable(name) => wire("POST", name, "/enable", None),
+        Order::Disable(name) => wire("POST", name, "/disable", None),
+        Order::Remove(name) => wire("DELETE", name, "", None),
+        Order::Move { name, before } => {
+            wire("POST", name, "/move", value(serde_json::to_value(NewPlace { before: before.clone() })))
+        }
+        Order::Upgrade { name, file, sha256 } => {
+            let new = NewComponent { file: file.clone(), sha256: sha256.clone() };
+            wire("POST", name, "/upgrade", value(serde_json::to_value(new)))
+        }
+        Order::Install(config) => {
+            Wire { method: "POST", path: "/admin/plugins".to_owned(), body: value(serde_json::to_value(config)) }
+        }
+    }
+}
+
 impl Call {
     /// The request that carries this call to a running server.
     pub fn wire(&self) -> Wire {
@@ -115,6 +180,11 @@ impl Call {
             Self::TokenList => plain("GET", "/admin/tokens".to_owned()),
             Self::TokenRevoke { id } => plain("DELETE", format!("/admin/tokens/{id}")),
             Self::PluginList => plain("GET", "/admin/plugins".to_owned()),
+            Self::PluginShow { name } => plain("GET", format!("/admin/plugins/{name}")),
+            Self::PluginGrants { name } => plain("GET", format!("/admin/plugins/{name}/grants")),
+            Self::PluginReload => plain("POST", "/admin/plugins/reload".to_owned()),
+            Self::PluginCloseBreaker { name } => plain("POST", format!("/admin/plugins/{name}/close-breaker")),
+            Self::PluginOrder(order) => ordered(order),
             Self::IndexList => plain("GET", "/admin/indexes".to_owned()),
             Self::OutboxList(listing) => listed("/admin/outbox", listing),
             Self::OutboxRedrive { key } => plain("POST", format!("/admin/outbox/{key}/redrive")),

@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::context::{Actor, Realm, RequestContext, Scope};
 use crate::delivery::Delivery;
 use crate::limits::{TOKEN_CLAIM_BYTES_MAX, TOKEN_CLAIMS_MAX};
-use crate::plugin::PluginHost;
+use crate::plugin::{ChangeError, PluginHost};
 use crate::store::{JournalEntry, OutboxKey, OutboxRow, Store, StoreError, TokenRecord};
 use crate::trace::Recent;
 
@@ -38,6 +38,9 @@ pub enum DeskError {
     /// No randomness for a token.
     #[error("the operating system gave no randomness for a token")]
     Entropy(#[source] rand::rand_core::OsError),
+    /// The plugins were not changed.
+    #[error(transparent)]
+    Plugins(#[from] ChangeError),
     /// The store failed.
     #[error("the store could not answer")]
     Store(#[source] StoreError),
@@ -53,7 +56,7 @@ impl From<StoreError> for DeskError {
 pub struct Desk {
     store: Arc<Store>,
     clock: Clock,
-    plugins: Option<Arc<PluginHost>>,
+    pub(super) plugins: Option<Arc<PluginHost>>,
     delivery: Option<Delivery>,
     recent: Option<Recent>,
 }
@@ -110,6 +113,11 @@ impl Desk {
                 false => Err(DeskError::NotFound(format!("token `{id}`"))),
             },
             Call::PluginList => self.plugin_list(),
+            Call::PluginShow { name } => self.plugin_show(&name),
+            Call::PluginGrants { name } => self.plugin_grants(&name),
+            Call::PluginReload => self.plugin_reload(cx).await,
+            Call::PluginOrder(order) => self.plugin_order(cx, order).await,
+            Call::PluginCloseBreaker { name } => self.plugin_close_breaker(cx, &name),
             Call::IndexList => Ok(json!({ "indexes": self.store.indexes().await })),
             Call::OutboxList(listing) => self.outbox_list(&listing).await,
             Call::OutboxRedrive { key } => self.redrive(key).await,
@@ -165,14 +173,6 @@ impl Desk {
         let mut told = json!(found);
         told["plugins"] = json!(found.trace.steps(cx.actor.scopes.contains(&Scope::Values)));
         Ok(told)
-    }
-
-    fn plugin_list(&self) -> Result<Value, DeskError> {
-        let plugins = self.plugins.as_ref().ok_or_else(|| {
-            DeskError::NotFound("running server; `provost plugin check` looks at a plugin without one".to_owned())
-        })?;
-        let statuses = plugins.statuses();
-        Ok(json!({ "plugins": statuses }))
     }
 
     async fn outbox_list(&self, listing: &Listing) -> Result<Value, DeskError> {

@@ -11,11 +11,13 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use serde_json::{Value, json};
 
-use super::call::{Call, Listing, NewToken};
+use super::call::{Call, Listing, NewComponent, NewPlace, NewToken};
 use super::{Desk, DeskError};
 use crate::access::{self, Action};
 use crate::context::RequestContext;
+use crate::hook::PluginName;
 use crate::http::{HttpError, RequestId, authenticate, error_chain, request_id};
+use crate::plugin::{ChangeError, Order, PluginConfig};
 
 /// Renders the metrics of this process in Prometheus's text format.
 pub type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
@@ -25,7 +27,15 @@ pub fn router(desk: Arc<Desk>, metrics: Metrics) -> Router {
     Router::new()
         .route("/admin/tokens", get(token_list).post(token_create))
         .route("/admin/tokens/{id}", delete(token_revoke))
-        .route("/admin/plugins", get(plugin_list))
+        .route("/admin/plugins", get(plugin_list).post(plugin_install))
+        .route("/admin/plugins/reload", post(plugin_reload))
+        .route("/admin/plugins/{name}", get(plugin_show).delete(plugin_remove))
+        .route("/admin/plugins/{name}/grants", get(plugin_grants))
+        .route("/admin/plugins/{name}/enable", post(plugin_enable))
+        .route("/admin/plugins/{name}/disable", post(plugin_disable))
+        .route("/admin/plugins/{name}/upgrade", post(plugin_upgrade))
+        .route("/admin/plugins/{name}/move", post(plugin_move))
+        .route("/admin/plugins/{name}/close-breaker", post(plugin_close_breaker))
         .route("/admin/indexes", get(index_list))
         .route("/admin/outbox", get(outbox_list))
         .route("/admin/outbox/{key}", delete(outbox_drop))
@@ -86,6 +96,88 @@ async fn token_revoke(
 
 async fn plugin_list(State(desk): State<Arc<Desk>>, Operator(cx): Operator) -> Result<Json<Value>, DeskError> {
     desk.answer(&cx, Call::PluginList).await.map(Json)
+}
+
+async fn plugin_show(
+    State(desk): State<Arc<Desk>>,
+    Operator(cx): Operator,
+    Path(name): Path<PluginName>,
+) -> Result<Json<Value>, DeskError> {
+    desk.answer(&cx, Call::PluginShow { name }).await.map(Json)
+}
+
+async fn plugin_grants(
+    State(desk): State<Arc<Desk>>,
+    Operator(cx): Operator,
+    Path(name): Path<PluginName>,
+) -> Result<Json<Value>, DeskError> {
+    desk.answer(&cx, Call::PluginGrants { name }).await.map(Json)
+}
+
+async fn plugin_reload(State(desk): State<Arc<Desk>>, Operator(cx): Operator) -> Result<Json<Value>, DeskError> {
+    desk.answer(&cx, Call::PluginReload).await.map(Json)
+}
+
+async fn plugin_install(
+    State(desk): State<Arc<Desk>>,
+    Operator(cx): Operator,
+    config: Result<Json<PluginConfig>, axum::extract::rejection::JsonRejection>,
+) -> Result<Response, DeskError> {
+    let Json(config) = config.map_err(|rejection| DeskError::Senseless(rejection.body_text()))?;
+    let made = desk.answer(&cx, Call::PluginOrder(Order::Install(Box::new(config)))).await?;
+    Ok((StatusCode::CREATED, Json(made)).into_response())
+}
+
+async fn plugin_remove(
+    State(desk): State<Arc<Desk>>,
+    Operator(cx): Operator,
+    Path(name): Path<PluginName>,
+) -> Result<Json<Value>, DeskError> {
+    desk.answer(&cx, Call::PluginOrder(Order::Remove(name))).await.map(Json)
+}
+
+async fn plugin_enable(
+    State(desk): State<Arc<Desk>>,
+    Operator(cx): Operator,
+    Path(name): Path<PluginName>,
+) -> Result<Json<Value>, DeskError> {
+    desk.answer(&cx, Call::PluginOrder(Order::Enable(name))).await.map(Json)
+}
+
+async fn plugin_disable(
+    State(desk): State<Arc<Desk>>,
+    Operator(cx): Operator,
+    Path(name): Path<PluginName>,
+) -> Result<Json<Value>, DeskError> {
+    desk.answer(&cx, Call::PluginOrder(Order::Disable(name))).await.map(Json)
+}
+
+async fn plugin_upgrade(
+    State(desk): State<Arc<Desk>>,
+    Operator(cx): Operator,
+    Path(name): Path<PluginName>,
+    new: Result<Json<NewComponent>, axum::extract::rejection::JsonRejection>,
+) -> Result<Json<Value>, DeskError> {
+    let Json(NewComponent { file, sha256 }) = new.map_err(|rejection| DeskError::Senseless(rejection.body_text()))?;
+    desk.answer(&cx, Call::PluginOrder(Order::Upgrade { name, file, sha256 })).await.map(Json)
+}
+
+async fn plugin_move(
+    State(desk): State<Arc<Desk>>,
+    Operator(cx): Operator,
+    Path(name): Path<PluginName>,
+    place: Result<Json<NewPlace>, axum::extract::rejection::JsonRejection>,
+) -> Result<Json<Value>, DeskError> {
+    let Json(NewPlace { before }) = place.map_err(|rejection| DeskError::Senseless(rejection.body_text()))?;
+    desk.answer(&cx, Call::PluginOrder(Order::Move { name, before })).await.map(Json)
+}
+
+async fn plugin_close_breaker(
+    State(desk): State<Arc<Desk>>,
+    Operator(cx): Operator,
+    Path(name): Path<PluginName>,
+) -> Result<Json<Value>, DeskError> {
+    desk.answer(&cx, Call::PluginCloseBreaker { name }).await.map(Json)
 }
 
 async fn index_list(State(desk): State<Arc<Desk>>, Operator(cx): Operator) -> Result<Json<Value>, DeskError> {
@@ -159,6 +251,12 @@ impl IntoResponse for DeskError {
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Senseless(_) => StatusCode::BAD_REQUEST,
+            Self::Plugins(ChangeError::Senseless(_)) => StatusCode::BAD_REQUEST,
+            Self::Plugins(ChangeError::Unusable(_)) => StatusCode::CONFLICT,
+            Self::Plugins(ChangeError::Unwritable { .. }) => {
+                tracing::error!(reason = %error_chain(&self), "a change of the plugins could not be written down");
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
             Self::Entropy(_) | Self::Store(_) => {
                 tracing::error!(reason = %error_chain(&self), "an admin request failed");
                 StatusCode::INTERNAL_SERVER_ERROR

@@ -7,7 +7,8 @@
 mod call;
 mod desk;
 mod http;
+mod plugins;
 
-pub use call::{Call, Listing, NewToken};
+pub use call::{Call, Listing, NewComponent, NewPlace, NewToken};
 pub use desk::{Desk, DeskError, local};
 pub use http::router;

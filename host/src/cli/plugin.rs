@@ -1,7 +1,7 @@
 //! `provost plugin`: list the running ones; check and try one without a server.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -18,15 +18,74 @@ use crate::admin::{self, Call};
 use crate::app::BUILTINS;
 use crate::clock::Clock;
 use crate::hook::{
-    Cause, Change, Committed, Effects, Hooks as _, MembershipChange, Message, OnFault, Operation, PluginName, Refusal,
-    Verdict, Work,
+    Cause, Change, Committed, Effects, Hooks as _, MembershipChange, Message, Operation, PluginName, Refusal, Verdict,
+    Work,
 };
-use crate::plugin::{Grant, Import, Limit, PluginConfig, PluginHost, PluginState};
+use crate::plugin::{BreakerConfig, FaultPolicy, Grant, Import, Limit, Order, PluginConfig, PluginHost, PluginState};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum PluginCommand {
     /// Every plugin of the running server, and how it is.
     List,
+    /// What a plugin asks for, what it is granted, and what of it it has used.
+    Grants {
+        /// The plugin's name.
+        name: String,
+    },
+    /// Read the configuration's plugins and their components again; all of it is applied, or nothing.
+    Reload,
+    /// Switch a plugin on, and lift its quarantine.
+    Enable {
+        /// The plugin's name.
+        name: String,
+    },
+    /// Switch a plugin off.
+    Disable {
+        /// The plugin's name.
+        name: String,
+    },
+    /// Put another component in a plugin's place.
+    Upgrade {
+        /// The plugin's name.
+        name: String,
+        /// The component's file.
+        file: PathBuf,
+        /// What its SHA-256 must be.
+        #[arg(long, value_name = "HEX")]
+        sha256: Option<String>,
+    },
+    /// Add a plugin behind the others. Its component is copied into the data directory.
+    Install {
+        /// The component's file, or `builtin:NAME`.
+        file: String,
+        /// The name it gets.
+        #[arg(long)]
+        name: String,
+        /// A TOML file with the rest of its table: `on_fault`, `config`, `grant`, `limit` and so on.
+        #[arg(long, value_name = "FILE")]
+        table: Option<PathBuf>,
+        /// What its SHA-256 must be.
+        #[arg(long, value_name = "HEX")]
+        sha256: Option<String>,
+    },
+    /// Take out a plugin that was installed by command.
+    Remove {
+        /// The plugin's name.
+        name: String,
+    },
+    /// Have a plugin asked before another.
+    Move {
+        /// The plugin's name.
+        name: String,
+        /// Before which one.
+        #[arg(long, value_name = "OTHER")]
+        before: String,
+    },
+    /// Close a plugin's breakers, so that it is asked again at once.
+    CloseBreaker {
+        /// The plugin's name.
+        name: String,
+    },
     /// Whether plugins load, and what they export: those of the configuration, or one component.
     Check {
         /// A component file, or `builtin:NAME`; all plugins of the configuration if absent.
@@ -103,9 +162,68 @@ fn user() -> String {
 pub(super) async fn run(place: &Place, command: PluginCommand) -> Result<ExitCode, Failure> {
     match command {
         PluginCommand::List => office::ask(place, Call::PluginList, print::plugins).await,
+        PluginCommand::Grants { name } => {
+            office::ask(place, Call::PluginGrants { name: named(&name) }, print::grants).await
+        }
+        PluginCommand::Reload => office::ask(place, Call::PluginReload, print::changed).await,
+        PluginCommand::CloseBreaker { name } => {
+            office::ask(place, Call::PluginCloseBreaker { name: named(&name) }, print::changed).await
+        }
+        PluginCommand::Enable { name } => order(place, Order::Enable(named(&name))).await,
+        PluginCommand::Disable { name } => order(place, Order::Disable(named(&name))).await,
+        PluginCommand::Remove { name } => order(place, Order::Remove(named(&name))).await,
+        PluginCommand::Move { name, before } => {
+            order(place, Order::Move { name: named(&name), before: named(&before) }).await
+        }
+        PluginCommand::Upgrade { name, file, sha256 } => {
+            order(place, Order::Upgrade { name: named(&name), file: absolute(&file)?, sha256 }).await
+        }
+        PluginCommand::Install { file, name, table, sha256 } => {
+            order(place, Order::Install(Box::new(to_install(file, &name, table, sha256)?))).await
+        }
         PluginCommand::Check { component, with } => check_plugins(place, component, with).await,
         PluginCommand::Run { component, input, hook } => try_hook(place, &component, &input, hook).await,
     }
+}
+
+async fn order(place: &Place, order: Order) -> Result<ExitCode, Failure> {
+    office::ask(place, Call::PluginOrder(order), print::changed).await
+}
+
+fn named(name: &str) -> PluginName {
+    PluginName::from(name)
+}
+
+/// The server may have been started somewhere else.
+fn absolute(file: &Path) -> Result<PathBuf, Failure> {
+    fs::canonicalize(file).map_err(|error| format!("`{}` cannot be read: {error}", file.display()).into())
+}
+
+fn to_install(
+    file: String,
+    name: &str,
+    table: Option<PathBuf>,
+    sha256: Option<String>,
+) -> Result<PluginConfig, Failure> {
+    let source = match file.starts_with("builtin:") {
+        true => file,
+        false => absolute(Path::new(&file))?.to_string_lossy().into_owned(),
+    };
+    let mut rest = match &table {
+        None => toml::Table::new(),
+        Some(file) => {
+            let text =
+                fs::read_to_string(file).map_err(|error| format!("`{}` cannot be read: {error}", file.display()))?;
+            text.parse().map_err(|error| format!("`{}` is wrong:\n{error}", file.display()))?
+        }
+    };
+    let mut insert = |key: &str, value: String| rest.insert(key.to_owned(), toml::Value::String(value));
+    insert("name", name.to_owned());
+    insert("plugin", source);
+    if let Some(sha256) = sha256 {
+        insert("sha256", sha256);
+    }
+    Ok(rest.try_into().map_err(|error| format!("the plugin's table is wrong: {error}"))?)
 }
 
 async fn check_plugins(place: &Place, component: Option<String>, with: Option<PathBuf>) -> Result<ExitCode, Failure> {
@@ -124,7 +242,7 @@ async fn check_plugins(place: &Place, component: Option<String>, with: Option<Pa
                 good = false;
                 eprintln!("provost: {reason}");
             }
-            PluginState::Ready => {
+            PluginState::Ready | PluginState::Outdated { .. } => {
                 println!("{} {}: {}", status.name, status.version, status.summary);
                 println!("  sha256  {}", status.digest);
                 println!("  exports {}", status.hooks.join(" "));
@@ -169,9 +287,11 @@ fn trial(component: &str, config: Map<String, Value>, grant: Grant) -> PluginCon
         plugin: component.to_owned(),
         sha256: None,
         enabled: true,
-        on_fault: OnFault::Refuse,
+        on_fault: FaultPolicy::default(),
+        breaker: BreakerConfig::default(),
         types: None,
         operations: None,
+        paths: None,
         config,
         grant,
         limit: Limit::default(),

@@ -90,6 +90,67 @@ pub(super) fn plugins(answer: &Value) {
             plugin["calls"],
             plugin["refusals"],
         );
+        let short = text(&plugin["digest"]).get(..12).unwrap_or("no digest").to_owned();
+        println!(
+            "\t{}\t{short}\tsince {}\tfrom {}",
+            text(&plugin["state"]),
+            text(&plugin["since"]),
+            text(&plugin["origin"])
+        );
+        for breaker in list(&plugin["breakers"]) {
+            let until = breaker["until"].as_str().map_or(String::new(), |until| format!(" until {until}"));
+            let why = breaker["last_fault"].as_str().map_or(String::new(), |kind| format!(", last by {kind}"));
+            println!("\tbreaker {} is {}{until}{why}", text(&breaker["hook"]), text(&breaker["state"]));
+        }
+    }
+    if let Some(reason) = answer["refused"]["reason"].as_str() {
+        eprintln!("the last change, at {}, was refused: {reason}", text(&answer["refused"]["at"]));
+    }
+}
+
+/// What a plugin asks for, is granted, and has used.
+pub(super) fn grants(answer: &Value) {
+    if answer["manifest"] != Value::Bool(true) {
+        println!("it asks for nothing in writing: the grant alone counts");
+    }
+    let among = |key: &str, line: &Value| list(&answer[key]).contains(line);
+    let mut lines: Vec<&Value> = list(&answer["asked"]).iter().chain(list(&answer["granted"])).collect();
+    lines.sort_by_key(|line| text(line));
+    lines.dedup();
+    for line in lines {
+        let mark = |yes: bool, word: &'static str| if yes { word } else { "-" };
+        let used = answer["used"][text(line)].as_u64().map_or("-".to_owned(), |times| format!("used {times}"));
+        let (asked, granted) = (mark(among("asked", line), "asked"), mark(among("granted", line), "granted"));
+        println!("{}\t{asked}\t{granted}\t{}\t{used}", text(line), mark(among("effective", line), "effective"));
+    }
+    for (line, times) in answer["used"].as_object().into_iter().flatten() {
+        let line = Value::String(line.clone());
+        if !among("asked", &line) && !among("granted", &line) {
+            println!("{}\tused {times}", text(&line));
+        }
+    }
+    if let Some(reason) = answer["refused"].as_str() {
+        eprintln!("its last change was refused: {reason}");
+    }
+}
+
+/// What was done to the plugins.
+pub(super) fn changed(answer: &Value) {
+    if let Some(name) = answer["closed"].as_str() {
+        println!("the breakers of `{name}` are closed");
+        return;
+    }
+    let mut nothing = true;
+    for (key, word) in [("loaded", "is loaded"), ("disabled", "is switched off"), ("removed", "is removed")] {
+        for name in list(&answer[key]) {
+            println!("`{}` {word}", text(name));
+            nothing = false;
+        }
+    }
+    if answer["reordered"] == Value::Bool(true) {
+        println!("the order is another one");
+    } else if nothing {
+        println!("nothing is different");
     }
 }
 

@@ -161,6 +161,15 @@ impl Wire {
         wire
     }
 
+    /// The same, where it is known when trying again may work.
+    fn after(mut self, seconds: Option<u64>) -> Self {
+        if let Some(seconds) = seconds {
+            self.headers.retain(|(name, _)| *name != header::RETRY_AFTER);
+            self.headers.push((header::RETRY_AFTER, seconds.into()));
+        }
+        self
+    }
+
     fn typed(self, scim_type: ScimType) -> Self {
         Self { scim_type: Some(scim_type), ..self }
     }
@@ -273,8 +282,9 @@ fn write(error: &WriteError) -> Wire {
         WriteError::Troubled { by, trouble: Trouble::Error { retryable: true, .. } } => {
             Wire::later(format!("plugin `{}` cannot judge this change now; nothing was changed", by.plugin)).by(by)
         }
-        WriteError::Troubled { by, trouble: Trouble::Fault(_) } => {
-            Wire::later(format!("plugin `{}` failed; nothing was changed", by.plugin)).by(by)
+        WriteError::Troubled { by, trouble: Trouble::Fault(fault) } => {
+            let wire = Wire::later(format!("plugin `{}` failed; nothing was changed", by.plugin)).by(by);
+            wire.after(fault.retry_after_s)
         }
         WriteError::TooManyGroups { .. } => Wire::new(StatusCode::BAD_REQUEST, error).typed(ScimType::TooMany),
         WriteError::Unanswerable(error) => read(error),

@@ -18,9 +18,11 @@ use super::bindings::lifecycle::exports::provost::plugin::lifecycle::{Finding, I
 use super::engine::{Row, Seat};
 use super::fault::{self, Breach, not_started};
 use super::guest::{Guest, Identity, Occasion, Phase};
+use super::meter;
 use crate::context::Realm;
-use crate::hook::{Fault, FaultKind};
+use crate::hook::{Fault, FaultKind, HookGroup};
 use crate::limits;
+use crate::trace::{Cost, Trace};
 
 /// How many epochs a guest runs between two looks at its deadline.
 const EPOCHS_PER_TURN: u64 = 1;
@@ -28,6 +30,10 @@ const EPOCHS_PER_TURN: u64 = 1;
 /// A call that is about to happen: its store is ready, its time runs.
 pub(super) struct Call {
     pub(super) store: Store<Guest>,
+    /// What is called; absent while the plugin is loaded.
+    group: Option<HookGroup>,
+    /// How long it waited for its seat.
+    queued: Duration,
     allowed: Duration,
     // Declared last, so that the seat is free only after the store is gone.
     seat: Seat,
@@ -38,6 +44,7 @@ impl Call {
     pub(super) async fn begin(
         house: &Arc<House>,
         identity: &Arc<Identity>,
+        group: Option<HookGroup>,
         own: &Arc<tokio::sync::Semaphore>,
         occasion: Occasion,
         allowed: Duration,
@@ -46,10 +53,16 @@ impl Call {
             Phase::Lifecycle | Phase::BeforeWrite | Phase::Answering => Row::Hooks,
             Phase::After => Row::Deliveries,
         };
+        let came = Instant::now();
         let seat = house.sandbox.seat(own, row, allowed).await.map_err(|_full| {
             Fault::new(FaultKind::Busy, format!("no instance became free within {} ms", allowed.as_millis()))
         })?;
 
+        if let Some(group) = group {
+            meter::queued(&identity.config.name, group, came.elapsed());
+        }
+
+        let queued = came.elapsed();
         let deadline = Instant::now() + allowed;
         let guest = Guest::new(identity.clone(), house.clone(), occasion, deadline);
         let mut store = Store::try_new(&house.sandbox.engine, guest)
@@ -62,7 +75,7 @@ impl Call {
             true => Ok(UpdateDeadline::YieldCustom(EPOCHS_PER_TURN, Box::pin(tokio::task::yield_now()))),
             false => Err(Breach::Deadline(allowed).into()),
         });
-        Ok(Self { store, allowed, seat })
+        Ok(Self { store, group, queued, allowed, seat })
     }
 
     /// How much time is left, for the guest to know.
@@ -78,10 +91,15 @@ impl Call {
 
     /// Ends the call: what the guest answered and left behind, or what it did wrong.
     pub(super) fn end<T>(self, answer: wasmtime::Result<T>) -> Result<(T, Guest), Fault> {
-        let Self { store, allowed: _, seat } = self;
+        let Self { store, group, queued, allowed: _, seat } = self;
         let guest = store.into_data();
         drop(seat);
         guest.close_log();
+        if let Some(group) = group {
+            meter::memory(&guest.identity.config.name, group, guest.memory.bytes());
+            let (memory_bytes, host_calls) = (guest.memory.bytes() as u64, guest.host_calls());
+            guest.occasion.trace.spent(Cost { queued, memory_bytes, host_calls });
+        }
         match answer {
             Ok(answer) => Ok((answer, guest)),
             Err(error) => Err(fault::read(&error, &guest)),
@@ -141,8 +159,9 @@ async fn begin_lifecycle(house: &Arc<House>, identity: &Arc<Identity>) -> Result
         request_id: "load".into(),
         realm: Realm::DEFAULT,
         now: Timestamp::UNIX_EPOCH,
+        trace: Trace::default(),
     };
     // While a plugin is loaded, nobody else calls it: it needs no row of its own.
     let alone = Arc::new(tokio::sync::Semaphore::new(1));
-    Call::begin(house, identity, &alone, occasion, Duration::from_millis(limits::LIFECYCLE_MILLIS_MAX)).await
+    Call::begin(house, identity, None, &alone, occasion, Duration::from_millis(limits::LIFECYCLE_MILLIS_MAX)).await
 }

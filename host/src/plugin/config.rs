@@ -12,7 +12,8 @@ use provost_scim::secret::PASSWORD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::hook::{Act, OnFault, PluginName};
+use super::policy::{BreakerConfig, FaultPolicy};
+use crate::hook::{Act, PluginName};
 use crate::limits;
 use crate::outbound;
 
@@ -20,7 +21,7 @@ use crate::outbound;
 const NAME_BYTES_MAX: usize = 64;
 
 /// One plugin, as the operator wrote it down.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PluginConfig {
     /// The operator's name for it: lower-case letters, digits, `.`, `_` and `-`.
@@ -33,15 +34,22 @@ pub struct PluginConfig {
     /// Whether it is used at all.
     #[serde(default = "yes")]
     pub enabled: bool,
-    /// What happens to a change when it errs or faults.
-    #[serde(default = "refuse")]
-    pub on_fault: OnFault,
+    /// What happens to a request when it errs or faults: for all hook groups, or for each.
+    #[serde(default)]
+    pub on_fault: FaultPolicy,
+    /// When it is no longer asked for a while, because it keeps faulting.
+    #[serde(default)]
+    pub breaker: BreakerConfig,
     /// The resource types it is asked about; absent for all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub types: Option<Vec<String>>,
     /// What it is asked about, of `create`, `replace`, `patch`, `delete`, `read` and `search`; absent for all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operations: Option<Vec<Act>>,
+    /// The attribute paths that concern it: a replace or a patch that changes none of them is not its business. A create
+    /// and a delete always are. Absent for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paths: Option<Vec<String>>,
     /// Its own configuration: handed to the plugin as a JSON object, never read here.
     #[serde(default)]
     pub config: Map<String, Value>,
@@ -54,11 +62,14 @@ pub struct PluginConfig {
 }
 
 /// What a plugin may do. The default is nothing.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Grant {
     /// The interfaces it may import.
     pub imports: Vec<Import>,
+    /// The attribute paths it may see, beside `id`, `meta` and `schemas`; absent for all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read: Option<Vec<String>>,
     /// The attribute paths its verdicts may change; `*` for all.
     pub write: Vec<String>,
     /// Where its HTTP requests may go.
@@ -70,6 +81,9 @@ pub struct Grant {
     /// What it may see in clear of what nobody else ever sees: `password`, in the reviews of the
     /// changes that set one. The stored hash is never shown.
     pub read_sensitive: Vec<String>,
+    /// How many entries its state may hold, below the server's own bound.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state_entries: Option<u64>,
 }
 
 impl Grant {
@@ -136,7 +150,7 @@ impl fmt::Display for Import {
 }
 
 /// How much a plugin may use of each thing; absent for the server's own default.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limit {
     /// How long one before-write hook may run, in milliseconds.
@@ -209,6 +223,7 @@ impl PluginConfig {
         self.check_name()?;
         self.check_source()?;
         self.check_grant()?;
+        self.breaker.check().map_err(|(key, problem)| self.wrong(key, problem))?;
         self.bounds().map(drop)
     }
 
@@ -243,6 +258,19 @@ impl PluginConfig {
         let imports = |import| grant.imports.contains(&import);
         if grant.write.iter().any(String::is_empty) {
             return Err(self.wrong("grant.write", "an attribute path is empty"));
+        }
+        if grant.read.iter().flatten().any(String::is_empty) {
+            return Err(self.wrong("grant.read", "an attribute path is empty"));
+        }
+        if self.paths.iter().flatten().any(String::is_empty) {
+            return Err(self.wrong("paths", "an attribute path is empty"));
+        }
+        if grant.state_entries.is_some_and(|entries| entries > limits::STATE_ENTRIES_MAX) {
+            let ceiling = limits::STATE_ENTRIES_MAX;
+            return Err(self.wrong("grant.state_entries", format!("is above the server's ceiling of {ceiling}")));
+        }
+        if grant.state_entries.is_some() && !imports(Import::State) {
+            return Err(self.wrong("grant.state_entries", "has no effect unless grant.imports has \"state\""));
         }
         if grant.outbox.iter().any(String::is_empty) {
             return Err(self.wrong("grant.outbox", "a target's name is empty"));
@@ -316,14 +344,10 @@ fn yes() -> bool {
     true
 }
 
-fn refuse() -> OnFault {
-    OnFault::Refuse
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hook::Operation;
+    use crate::hook::{HookGroup, OnFault, Operation};
 
     fn parse(rest: &str) -> Result<PluginConfig, toml::de::Error> {
         toml::from_str(&format!("name = \"p\"\nplugin = \"p.wasm\"\n{rest}"))
@@ -339,7 +363,7 @@ mod tests {
 
         config.check().unwrap();
         assert!(config.enabled);
-        assert_eq!(config.on_fault, OnFault::Refuse);
+        assert_eq!(config.on_fault.at(HookGroup::BeforeWrite), OnFault::Refuse);
         assert!(config.grant.imports.is_empty() && config.grant.write.is_empty() && config.grant.http.is_empty());
         assert_eq!(config.bounds().unwrap().hook, Duration::from_millis(limits::HOOK_MILLIS_MAX));
     }

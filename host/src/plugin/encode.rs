@@ -1,15 +1,18 @@
 //! Between our values and the interface's: documents as JSON text, contexts, verdicts.
 //!
 //! What a guest may never see is taken out here and nowhere else: passwords and other values that
-//! are never returned, and the members of a group, which it gets as a difference. One thing is put
+//! are never returned, the members of a group, which it gets as a difference, and what is outside of its read grant. One thing is put
 //! back: a new password, for the reviews of a guest that the operator lets see it.
 
+use std::sync::Arc;
+
 use provost_scim::secret::PASSWORD;
-use provost_scim::{Attribute, Attributes, Member, Resource, ResourceType, Returned, ScimType};
+use provost_scim::{Attribute, Attributes, Draft, Member, Resource, ResourceType, Returned, ScimType};
 use serde_json::Value;
 
 use super::bindings::access::exports::provost::plugin::access as wire_access;
 use super::bindings::wit::types as wire;
+use super::sight::Sight;
 use crate::context::Actor;
 use crate::hook::{
     Act, Change, Committed, Decision, Fault, FaultKind, Hold, MembershipChange, Operation, Refusal, RefusalStatus,
@@ -18,8 +21,8 @@ use crate::hook::{
 use crate::limits::LOG_LINE_BYTES_MAX;
 
 /// A resource as a guest sees it.
-pub(super) fn resource(resource: &Resource) -> String {
-    text(resource.document(), resource.resource_type())
+pub(super) fn resource(resource: &Resource, sight: &Sight) -> String {
+    text(resource.document(), resource.resource_type(), sight)
 }
 
 /// A member as a guest sees it.
@@ -29,36 +32,57 @@ pub(super) fn member(member: &Member) -> wire::Member {
 
 /// A proposed change as a guest sees it; with the password that it sets, for a guest that was
 /// granted to see it.
-pub(super) fn change(change: &Change, shows_password: bool) -> wire::Change {
-    let stamp = change.current.as_ref().map(Resource::stamp);
+pub(super) fn change(change: &Change, sight: &Sight, shows_password: bool) -> wire::Change {
     let proposed = change.proposed.as_ref();
     let operations = proposed.and_then(|draft| {
-        let operations = change.operations.as_ref()?;
-        Some(without_secrets(operations, &draft.resource_type).to_string())
+        let operations = without_secrets(change.operations.as_ref()?, &draft.resource_type);
+        let view = sight.on(&draft.resource_type);
+        Some(view.map_or_else(|| operations.to_string(), |view| view.operations(&operations).to_string()))
     });
     wire::Change {
-        current: change.current.as_ref().map(resource),
+        current: change.current.as_ref().map(|current| resource(current, sight)),
         proposed: proposed.map(|draft| {
-            let mut document = visible(draft.document(stamp), &draft.resource_type);
+            let mut document = sight.limit(shown(change, draft), &draft.resource_type);
             if let (Some(password), true) = (&draft.secret, shows_password) {
                 document.insert(PASSWORD.to_owned(), Value::from(password.reveal()));
             }
             Value::Object(document).to_string()
         }),
         operations,
-        changed_paths: change.changed_paths.clone(),
-        membership: membership(&change.membership),
+        changed_paths: {
+            let of = proposed.map(|draft| &draft.resource_type);
+            let of = of.or_else(|| change.current.as_ref().map(Resource::resource_type));
+            changed_paths(&change.changed_paths, of, sight, shows_password)
+        },
+        membership: membership(&change.membership, sight),
+    }
+}
+
+/// The proposed document before a plugin's own sight is held against it.
+pub(super) fn shown(change: &Change, draft: &Draft) -> Attributes {
+    let stamp = change.current.as_ref().map(Resource::stamp);
+    visible(draft.document(stamp), &draft.resource_type)
+}
+
+fn changed_paths(paths: &[String], of: Option<&Arc<ResourceType>>, sight: &Sight, shows_password: bool) -> Vec<String> {
+    match of.and_then(|of| sight.on(of)) {
+        None => paths.to_vec(),
+        Some(view) => {
+            let told = |path: &&String| view.touches(path) || (shows_password && *path == PASSWORD);
+            paths.iter().filter(told).cloned().collect()
+        }
     }
 }
 
 /// A committed change as a guest sees it.
-pub(super) fn committed(change: &Committed) -> wire::Change {
+pub(super) fn committed(change: &Committed, sight: &Sight) -> wire::Change {
+    let of = change.after.as_ref().or(change.before.as_ref()).map(Resource::resource_type);
     wire::Change {
-        current: change.before.as_ref().map(resource),
-        proposed: change.after.as_ref().map(resource),
+        current: change.before.as_ref().map(|before| resource(before, sight)),
+        proposed: change.after.as_ref().map(|after| resource(after, sight)),
         operations: None,
-        changed_paths: change.changed_paths.clone(),
-        membership: membership(&change.membership),
+        changed_paths: changed_paths(&change.changed_paths, of, sight, false),
+        membership: membership(&change.membership, sight),
     }
 }
 
@@ -189,8 +213,8 @@ fn scim_type(scim_type: wire::ScimType) -> ScimType {
     }
 }
 
-fn membership(change: &MembershipChange) -> Option<wire::MembershipChange> {
-    (!change.is_empty()).then(|| wire::MembershipChange {
+fn membership(change: &MembershipChange, sight: &Sight) -> Option<wire::MembershipChange> {
+    (!change.is_empty() && sight.has_members()).then(|| wire::MembershipChange {
         added: change.added.iter().map(member).collect(),
         removed: change.removed.iter().map(member).collect(),
         total_before: change.total_before,
@@ -198,12 +222,12 @@ fn membership(change: &MembershipChange) -> Option<wire::MembershipChange> {
 }
 
 /// A document as a guest sees it.
-pub(super) fn text(document: Attributes, resource_type: &ResourceType) -> String {
-    Value::Object(visible(document, resource_type)).to_string()
+pub(super) fn text(document: Attributes, resource_type: &ResourceType, sight: &Sight) -> String {
+    Value::Object(sight.limit(visible(document, resource_type), resource_type)).to_string()
 }
 
 /// The document without what a guest may never see.
-fn visible(mut document: Attributes, resource_type: &ResourceType) -> Attributes {
+pub(super) fn visible(mut document: Attributes, resource_type: &ResourceType) -> Attributes {
     if resource_type.has_members {
         document.remove("members");
     }
@@ -262,6 +286,13 @@ fn hide(path: &str, value: &mut Attributes, resource_type: &ResourceType) {
             });
         }
     }
+}
+
+/// The canonical paths that operations name; what they name without a path of its own is left out.
+pub(super) fn touched(operations: &Value, resource_type: &ResourceType) -> Vec<String> {
+    let operations = operations.as_array().into_iter().flatten();
+    let paths = operations.filter_map(|operation| operation.get("path")?.as_str()?.split('[').next());
+    paths.filter_map(|path| Some(resource_type.place(path)?.path())).collect()
 }
 
 /// Whether the path leads to members, or to an attribute that is never returned.

@@ -15,19 +15,27 @@ use super::fault::Breach;
 use super::imports::state::{SeenState, StagedWrites};
 use super::inspect::Exports;
 use super::memory::Memory;
+use super::sight::Sight;
+use super::usage::Usage;
 use super::wasi::Wasi;
 use crate::context::{Realm, RequestContext};
 use crate::hook::StagedMessage;
+use crate::trace::Trace;
 
 /// What stays the same from call to call of one plugin.
 #[derive(Debug)]
 pub(super) struct Identity {
+    /// The operator's table, its grant cut down to what the plugin asks for.
     pub(super) config: PluginConfig,
     pub(super) bounds: Bounds,
     /// The operator's configuration for the plugin, as JSON text.
     pub(super) config_json: String,
     /// The hook groups it exports.
     pub(super) exports: Exports,
+    /// What it may see of a resource.
+    pub(super) sight: Sight,
+    /// What of its grants it has used so far.
+    pub(super) usage: Usage,
 }
 
 impl Identity {
@@ -57,12 +65,14 @@ pub(super) struct Occasion {
     pub(super) realm: Realm,
     /// The request's one time.
     pub(super) now: Timestamp,
+    /// Where it is noted what the call has used.
+    pub(super) trace: Trace,
 }
 
 impl Occasion {
     /// A call during this request.
     pub(super) fn of(cx: &RequestContext, phase: Phase) -> Self {
-        Self { phase, request_id: cx.request_id.clone(), realm: cx.realm, now: cx.now }
+        Self { phase, request_id: cx.request_id.clone(), realm: cx.realm, now: cx.now, trace: cx.trace.clone() }
     }
 }
 
@@ -105,9 +115,14 @@ impl Guest {
     /// Counts a call to the host. Every import begins with this.
     pub(super) fn enter(&mut self, import: &'static str) -> wasmtime::Result<()> {
         self.last_host_call = Some(import);
+        self.identity.usage.import(import);
         self.host_calls += 1;
         let allowed = self.identity.bounds.host_calls;
         if self.host_calls > allowed { Err(Breach::HostCalls(allowed).into()) } else { Ok(()) }
+    }
+
+    pub(super) fn host_calls(&self) -> u32 {
+        self.host_calls
     }
 
     pub(super) fn last_host_call(&self) -> Option<&'static str> {

@@ -1,13 +1,15 @@
 //! The plugins as the pipeline and the workers know them: [`Hooks`], with real guests.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
-use provost_scim::{Attributes, ResourceType};
+use provost_scim::{Attributes, Resource, ResourceType, changed_paths};
+use serde_json::Value;
 use tracing::{info, warn};
+use uuid::Uuid;
 
 use super::bindings::deliver::exports::provost::plugin::deliver as wire_deliver;
 use super::bindings::schedule::exports::provost::plugin::schedule as wire_schedule;
@@ -17,22 +19,34 @@ use super::encode;
 use super::fault::not_started;
 use super::guest::{Guest, Identity, Occasion, Phase};
 use super::load::Loaded;
+use super::meter;
 use super::set::{Plugin, PluginSet, Standing};
 use super::status::Record;
 use crate::context::{Actor, Realm, RequestContext};
 use crate::hook::{
-    Act, Attribution, Change, Committed, Consulted, Decision, Effects, Fault, FaultKind, HookGroup, Hooks, Inquiry,
-    JobRun, Message, PluginName, Trouble, Verdict, Work,
+    Act, Attribution, Cause, Change, Committed, Consulted, Decision, Effects, Fault, FaultKind, HookGroup, Hooks,
+    Inquiry, JobRun, Message, PluginName, Trouble, Verdict, Work,
 };
 use crate::limits::HTTP_ANSWER_BYTES_MAX;
 use crate::outbound::{Policy, Request};
+use crate::trace::{Ending, Step, Trace};
 
 /// The header by which a receiver recognises a request it has seen before.
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
 impl Hooks for PluginSet {
+    /// A plugin that minds certain paths only is among them, too, if one before it may change them; whether it is
+    /// called is settled when its turn comes.
     fn reviewers(&self, change: &Change) -> Vec<Consulted> {
-        self.asked(HookGroup::BeforeWrite, Act::Change(change.operation), &change.resource_type)
+        let mut reviewers = Vec::new();
+        let mut may_change = false;
+        for plugin in self.concerned(HookGroup::BeforeWrite, Act::Change(change.operation), &change.resource_type) {
+            if may_change || plugin.minds(change) {
+                may_change |= !plugin.may_write.is_empty();
+                reviewers.push(plugin.consulted(HookGroup::BeforeWrite));
+            }
+        }
+        reviewers
     }
 
     fn review<'a>(
@@ -43,8 +57,19 @@ impl Hooks for PluginSet {
     ) -> BoxFuture<'a, Result<(Verdict, Effects), Trouble>> {
         async move {
             let plugin = self.find(&reviewer.attribution.plugin)?;
-            let outcome = self.ask(plugin, cx, change).await;
-            self.note(plugin, &cx.request_id, outcome.as_ref().err());
+            if !plugin.minds(change) {
+                return Ok((Verdict::Proceed, Effects::default()));
+            }
+            let ending = |(verdict, _): &(Verdict, Effects)| match verdict {
+                Verdict::Proceed => Ending::Answered("proceed"),
+                Verdict::Patch(_) | Verdict::Replace(_) => Ending::Answered("changed"),
+                Verdict::Reject(refusal) => Ending::Refused(refusal.clone()),
+                Verdict::Hold(_) => Ending::Answered("held"),
+            };
+            let act = change.operation.as_str();
+            let about = About::of(cx, act, &change.resource_type, change.current.as_ref().map(Resource::id));
+            let asked = self.ask(plugin, cx, change);
+            let outcome = self.call(plugin, HookGroup::BeforeWrite, about, ending, asked).await;
             if let Ok((verdict @ (Verdict::Reject(_) | Verdict::Hold(_)), _)) = &outcome {
                 Record::count(&plugin.record.refusals);
                 let word = if matches!(verdict, Verdict::Hold(_)) { "held" } else { "refused" };
@@ -59,6 +84,8 @@ impl Hooks for PluginSet {
     fn blame(&self, consulted: &Consulted, fault: &Fault) {
         if let Some(plugin) = self.plugin(&consulted.attribution.plugin) {
             plugin.record.fault(fault, None, self.house.clock.now());
+            plugin.breakers.blame(consulted.group, fault.kind);
+            meter::blamed(&plugin.written.name, consulted.group, fault.kind.as_str());
         }
     }
 
@@ -74,8 +101,14 @@ impl Hooks for PluginSet {
     ) -> BoxFuture<'a, Result<Decision, Trouble>> {
         async move {
             let plugin = self.find(&gatekeeper.attribution.plugin)?;
-            let outcome = self.judge(plugin, cx, inquiry).await;
-            self.note(plugin, &cx.request_id, outcome.as_ref().err());
+            let ending = |decision: &Decision| match decision {
+                Decision::Allow => Ending::Answered("proceed"),
+                Decision::Narrow(_) => Ending::Answered("narrowed"),
+                Decision::Deny(refusal) => Ending::Refused(refusal.clone()),
+            };
+            let about = About::of(cx, inquiry.act.as_str(), inquiry.resource_type, inquiry.target.map(Resource::id));
+            let judged = self.judge(plugin, cx, inquiry);
+            let outcome = self.call(plugin, HookGroup::Access, about, ending, judged).await;
             if let Ok(Decision::Deny(_)) = &outcome {
                 Record::count(&plugin.record.refusals);
                 let (name, act, of) = (plugin.name(), inquiry.act.as_str(), inquiry.resource_type);
@@ -100,16 +133,16 @@ impl Hooks for PluginSet {
     ) -> BoxFuture<'a, Result<Vec<Attributes>, Trouble>> {
         async move {
             let plugin = self.find(&shaper.attribution.plugin)?;
-            let outcome = self.reshape(plugin, cx, act, resource_type, documents).await;
-            self.note(plugin, &cx.request_id, outcome.as_ref().err());
-            outcome
+            let shaped = self.reshape(plugin, cx, act, resource_type, documents);
+            let about = About::of(cx, act.as_str(), &resource_type.name, None);
+            self.call(plugin, HookGroup::Shape, about, |_| Ending::Answered("shaped"), shaped).await
         }
         .boxed()
     }
 
     fn observers(&self, change: &Change) -> Vec<PluginName> {
-        let told = self.concerned(Act::Change(change.operation), &change.resource_type);
-        told.filter(|plugin| plugin.exports.has(HookGroup::Observe)).map(|plugin| plugin.config.name.clone()).collect()
+        let told = self.concerned(HookGroup::Observe, Act::Change(change.operation), &change.resource_type);
+        told.filter(|plugin| plugin.minds(change)).map(|plugin| plugin.written.name.clone()).collect()
     }
 
     fn observe<'a>(
@@ -120,9 +153,8 @@ impl Hooks for PluginSet {
     ) -> BoxFuture<'a, Result<(), Trouble>> {
         async move {
             let plugin = self.find(&message.plugin)?;
-            let outcome = self.tell(plugin, message, change, attempt).await;
-            self.note(plugin, &message.cause.request_id, outcome.as_ref().err());
-            outcome
+            let told = self.tell(plugin, message, change, attempt);
+            self.call(plugin, HookGroup::Observe, About::after(message), |()| Ending::Answered("proceed"), told).await
         }
         .boxed()
     }
@@ -130,9 +162,8 @@ impl Hooks for PluginSet {
     fn deliver<'a>(&'a self, message: &'a Message, attempt: u32) -> BoxFuture<'a, Result<(), Trouble>> {
         async move {
             let plugin = self.find(&message.plugin)?;
-            let outcome = self.hand_over(plugin, message, attempt).await;
-            self.note(plugin, &message.cause.request_id, outcome.as_ref().err());
-            outcome
+            let handed = self.hand_over(plugin, message, attempt);
+            self.call(plugin, HookGroup::Deliver, About::after(message), |()| Ending::Answered("proceed"), handed).await
         }
         .boxed()
     }
@@ -150,9 +181,9 @@ impl Hooks for PluginSet {
     fn run<'a>(&'a self, cx: &'a RequestContext, run: &'a JobRun) -> BoxFuture<'a, Result<String, Trouble>> {
         async move {
             let plugin = self.find(&run.name.plugin)?;
-            let outcome = self.work(plugin, cx, run).await;
-            self.note(plugin, &cx.request_id, outcome.as_ref().err());
-            outcome
+            let work = self.work(plugin, cx, run);
+            let about = About::of(cx, "run", "", None);
+            self.call(plugin, HookGroup::Schedule, about, |_| Ending::Answered("proceed"), work).await
         }
         .boxed()
     }
@@ -160,12 +191,49 @@ impl Hooks for PluginSet {
 
 impl PluginSet {
     fn asked(&self, group: HookGroup, act: Act, resource_type: &str) -> Vec<Consulted> {
-        let asked = self.concerned(act, resource_type).filter(|plugin| plugin.exports.has(group));
-        asked.map(|plugin| plugin.consulted(group)).collect()
+        self.concerned(group, act, resource_type).map(|plugin| plugin.consulted(group)).collect()
     }
 
     fn find(&self, name: &PluginName) -> Result<&Plugin, Fault> {
-        self.plugin(name).ok_or_else(|| unavailable(format!("plugin `{name}` is not configured")))
+        let found = self.plugin(name).map(|plugin| &**plugin);
+        found.ok_or_else(|| unavailable(format!("plugin `{name}` is not configured")))
+    }
+
+    /// Makes a call, if the breaker lets it, and keeps count of how it ended.
+    async fn call<T>(
+        &self,
+        plugin: &Plugin,
+        group: HookGroup,
+        about: About<'_>,
+        ending: impl Fn(&T) -> Ending,
+        work: impl Future<Output = Result<T, Trouble>>,
+    ) -> Result<T, Trouble> {
+        let begun = Instant::now();
+        let outcome = match plugin.breakers.admit(group) {
+            Ok(pass) => {
+                let outcome = work.await;
+                pass.settle(&outcome);
+                outcome
+            }
+            Err(fault) => Err(fault.into()),
+        };
+        self.note(plugin, about.request_id, outcome.as_ref().err());
+        let (ending, took) = (outcome.as_ref().map_or_else(Ending::from, ending), begun.elapsed());
+        meter::call(&plugin.written.name, group, ending.as_str(), took);
+        if let Some(trace) = about.trace {
+            trace.step(Step {
+                by: plugin.consulted(group).attribution,
+                group,
+                act: about.act,
+                resource_type: about.resource_type.to_owned(),
+                resource: about.resource,
+                ending,
+                took,
+                cost: trace.take_cost(),
+                changes: Vec::new(),
+            });
+        }
+        outcome
     }
 
     /// Keeps count of a call that ended, and says so if it ended badly.
@@ -193,8 +261,10 @@ impl PluginSet {
     async fn ask(&self, plugin: &Plugin, cx: &RequestContext, change: &Change) -> Result<(Verdict, Effects), Trouble> {
         let (identity, loaded) = plugin.ready()?;
         let hook = loaded.before_write.as_ref().ok_or_else(|| plugin.lacks(HookGroup::BeforeWrite))?;
-        let told = encode::change(change, plugin.config.grant.shows_password());
-        let mut call = self.begin(plugin, identity, Occasion::of(cx, Phase::BeforeWrite), identity.bounds.hook).await?;
+        let told = encode::change(change, &identity.sight, plugin.config.grant.shows_password());
+        let mut call = self
+            .begin(plugin, identity, HookGroup::BeforeWrite, Occasion::of(cx, Phase::BeforeWrite), identity.bounds.hook)
+            .await?;
         let context = Told {
             // Not told before the commit that makes it true.
             resource_id: change.current.as_ref().map(|current| current.id().to_string()),
@@ -210,15 +280,31 @@ impl PluginSet {
         });
         let answer = answer.await;
         let (answer, guest) = call.end(answer)?;
-        let verdict = encode::verdict(answer.map_err(reported)?, identity.bounds.output_bytes)?;
+        let mut verdict = encode::verdict(answer.map_err(reported)?, identity.bounds.output_bytes)?;
+        if let Some(draft) = &change.proposed {
+            let of = &draft.resource_type;
+            match &mut verdict {
+                Verdict::Replace(Value::Object(document)) => {
+                    let shown = encode::shown(change, draft);
+                    identity.sight.restore(document, &shown, of);
+                    changed_paths(Some(&shown), Some(document), of).iter().for_each(|path| identity.usage.wrote(path));
+                }
+                Verdict::Patch(operations) => {
+                    encode::touched(operations, of).iter().for_each(|path| identity.usage.wrote(path));
+                }
+                _ => {}
+            }
+        }
         Ok((verdict, effects(guest)))
     }
 
     async fn judge(&self, plugin: &Plugin, cx: &RequestContext, inquiry: Inquiry<'_>) -> Result<Decision, Trouble> {
         let (identity, loaded) = plugin.ready()?;
         let hook = loaded.access.as_ref().ok_or_else(|| plugin.lacks(HookGroup::Access))?;
-        let target = inquiry.target.map(encode::resource);
-        let mut call = self.begin(plugin, identity, Occasion::of(cx, Phase::Answering), identity.bounds.hook).await?;
+        let target = inquiry.target.map(|target| encode::resource(target, &identity.sight));
+        let mut call = self
+            .begin(plugin, identity, HookGroup::Access, Occasion::of(cx, Phase::Answering), identity.bounds.hook)
+            .await?;
         let asked = Told::of(cx, inquiry.act, inquiry.resource_type);
         let resource_id = inquiry.target.map(|target| target.id().to_string());
         let context = Told { resource_id, ..asked }.context(call.remaining_ms());
@@ -244,8 +330,10 @@ impl PluginSet {
         let (identity, loaded) = plugin.ready()?;
         let hook = loaded.shape.as_ref().ok_or_else(|| plugin.lacks(HookGroup::Shape))?;
         let told: Vec<String> =
-            documents.iter().map(|document| encode::text(document.clone(), resource_type)).collect();
-        let mut call = self.begin(plugin, identity, Occasion::of(cx, Phase::Answering), identity.bounds.hook).await?;
+            documents.iter().map(|document| encode::text(document.clone(), resource_type, &identity.sight)).collect();
+        let mut call = self
+            .begin(plugin, identity, HookGroup::Shape, Occasion::of(cx, Phase::Answering), identity.bounds.hook)
+            .await?;
         let context = Told::of(cx, act, &resource_type.name).context(call.remaining_ms());
 
         let deadline = call.deadline();
@@ -255,7 +343,11 @@ impl PluginSet {
         });
         let answer = answer.await;
         let (answer, _guest) = call.end(answer)?;
-        Ok(encode::shaped(answer.map_err(reported)?, documents.len(), identity.bounds.output_bytes)?)
+        let mut shaped = encode::shaped(answer.map_err(reported)?, documents.len(), identity.bounds.output_bytes)?;
+        for (answer, document) in shaped.iter_mut().zip(documents) {
+            identity.sight.restore(answer, &encode::visible(document.clone(), resource_type), resource_type);
+        }
+        Ok(shaped)
     }
 
     async fn work(&self, plugin: &Plugin, cx: &RequestContext, run: &JobRun) -> Result<String, Trouble> {
@@ -267,7 +359,9 @@ impl PluginSet {
             last_success_ms: run.last_success.map(|at| millis(at.as_millisecond())),
             by_hand: run.by_hand,
         };
-        let mut call = self.begin(plugin, identity, Occasion::of(cx, Phase::After), identity.bounds.delivery).await?;
+        let mut call = self
+            .begin(plugin, identity, HookGroup::Schedule, Occasion::of(cx, Phase::After), identity.bounds.delivery)
+            .await?;
         let context = Told { attempt: run.attempt, ..Told::of_job(cx) }.context(call.remaining_ms());
 
         let deadline = call.deadline();
@@ -284,8 +378,10 @@ impl PluginSet {
         let (identity, loaded) = plugin.ready()?;
         // It no longer observes: there is nobody to tell.
         let Some(hook) = loaded.observe.as_ref() else { return Ok(()) };
-        let told = encode::committed(change);
-        let mut call = self.begin(plugin, identity, self.afterwards(message), identity.bounds.delivery).await?;
+        let told = encode::committed(change, &identity.sight);
+        let mut call = self
+            .begin(plugin, identity, HookGroup::Observe, self.afterwards(message), identity.bounds.delivery)
+            .await?;
         let context = Told::afterwards(message, attempt).context(call.remaining_ms());
 
         let deadline = call.deadline();
@@ -313,7 +409,9 @@ impl PluginSet {
             headers: message.headers.iter().map(pair).collect(),
             enqueued_ms: millis(message.cause.at_ms),
         };
-        let mut call = self.begin(plugin, identity, self.afterwards(message), identity.bounds.delivery).await?;
+        let mut call = self
+            .begin(plugin, identity, HookGroup::Deliver, self.afterwards(message), identity.bounds.delivery)
+            .await?;
         let context = Told::afterwards(message, attempt).context(call.remaining_ms());
 
         let deadline = call.deadline();
@@ -362,6 +460,7 @@ impl PluginSet {
         &self,
         plugin: &Plugin,
         identity: &Arc<Identity>,
+        group: HookGroup,
         occasion: Occasion,
         allowed: Duration,
     ) -> Result<Call, Fault> {
@@ -369,7 +468,7 @@ impl PluginSet {
             Phase::Lifecycle | Phase::BeforeWrite | Phase::Answering => &plugin.hook_seats,
             Phase::After => &plugin.delivery_seats,
         };
-        Call::begin(&self.house, identity, seats, occasion, allowed).await
+        Call::begin(&self.house, identity, Some(group), seats, occasion, allowed).await
     }
 
     fn afterwards(&self, message: &Message) -> Occasion {
@@ -378,7 +477,29 @@ impl PluginSet {
             request_id: message.cause.request_id.as_str().into(),
             realm: Realm::DEFAULT,
             now: self.house.clock.now(),
+            trace: Trace::default(),
         }
+    }
+}
+
+/// What a call is about, for those who are told of it.
+struct About<'a> {
+    request_id: &'a str,
+    /// Absent when the request is over.
+    trace: Option<&'a Trace>,
+    act: &'static str,
+    resource_type: &'a str,
+    resource: Option<Uuid>,
+}
+
+impl<'a> About<'a> {
+    fn of(cx: &'a RequestContext, act: &'static str, resource_type: &'a str, resource: Option<Uuid>) -> Self {
+        Self { request_id: &cx.request_id, trace: Some(&cx.trace), act, resource_type, resource }
+    }
+
+    fn after(message: &'a Message) -> Self {
+        let Cause { request_id, operation, resource_type, id, .. } = &message.cause;
+        Self { request_id, trace: None, act: operation.as_str(), resource_type, resource: Some(*id) }
     }
 }
 
@@ -392,7 +513,7 @@ impl Plugin {
         Consulted {
             attribution: Attribution { plugin: self.config.name.clone(), version },
             group,
-            on_fault: self.config.on_fault,
+            on_fault: self.config.on_fault.at(group),
             may_write: self.may_write.clone(),
         }
     }

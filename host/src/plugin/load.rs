@@ -1,9 +1,9 @@
 //! From a configuration to a plugin that can be called, or to the one sentence that says why not.
 //!
-//! The order: read, pin, compile, inspect, hold against the grants, link, ask the plugin who it is
+//! The order: read, pin, look at the manifest, compile, inspect, hold against the grants, link, ask the plugin who it is
 //! and what it thinks of its configuration. Nothing of the component runs before the last two.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -16,7 +16,10 @@ use super::config::{Import, PluginConfig};
 use super::engine::{MEMORIES_PER_COMPONENT_MAX, TABLES_PER_COMPONENT_MAX};
 use super::guest::{Guest, Identity};
 use super::inspect::{Exports, Inspected, inspect};
-use super::{Builtins, House, imports};
+use super::manifest::{self, Ask};
+use super::sight::Sight;
+use super::usage::Usage;
+use super::{Builtins, House, grant, imports};
 use crate::hook::HookGroup;
 use crate::limits;
 
@@ -54,59 +57,93 @@ pub(super) struct Loaded {
 /// What loading came to; what was learned on the way is kept even when it failed.
 pub(super) struct Outcome {
     pub(super) identity: Option<Arc<Identity>>,
-    pub(super) digest: String,
+    pub(super) ask: Option<Ask>,
     pub(super) result: Result<Loaded, String>,
 }
 
-/// Loads one plugin. Never fails as a whole: a plugin that cannot be used is quarantined.
-pub(super) async fn load(house: &Arc<House>, config: &PluginConfig, builtins: Builtins) -> Outcome {
-    let mut outcome = Outcome { identity: None, digest: String::new(), result: Err(String::new()) };
-    outcome.result = match attempt(house, config, builtins, &mut outcome).await {
+/// A component's bytes, and what stood beside them.
+#[derive(Debug, Clone)]
+pub(super) struct Fetched {
+    pub(super) bytes: Arc<Vec<u8>>,
+    /// Their SHA-256 in hexadecimal.
+    pub(super) digest: String,
+    /// The manifest in a file beside the component's own.
+    pub(super) beside: Option<String>,
+}
+
+/// What a plugin's predecessor was and asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Predecessor<'a> {
+    pub(super) digest: &'a str,
+    pub(super) ask: Option<&'a Ask>,
+}
+
+/// Loads one plugin. Never fails as a whole: a plugin that cannot be used has a reason.
+pub(super) async fn load(
+    house: &Arc<House>,
+    config: &PluginConfig,
+    fetched: Result<&Fetched, &String>,
+    predecessor: Option<Predecessor<'_>>,
+) -> Outcome {
+    let mut outcome = Outcome { identity: None, ask: None, result: Err(String::new()) };
+    let digest = fetched.map(|fetched| fetched.digest.clone()).unwrap_or_default();
+    outcome.result = match attempt(house, config, fetched, predecessor, &mut outcome).await {
         Ok(loaded) => {
             let (name, version) = (&config.name, &loaded.version);
-            info!(plugin.name = %name, version, digest = %outcome.digest, "plugin `{name}` {version} is loaded");
+            info!(plugin.name = %name, version, digest, "plugin `{name}` {version} is loaded");
             Ok(loaded)
         }
-        Err(problem) => {
-            let reason = format!("plugin `{}`: `{}` {problem}", config.name, config.plugin);
-            warn!(plugin.name = %config.name, "quarantined: {reason}");
-            Err(reason)
-        }
+        Err(problem) => Err(format!("plugin `{}`: `{}` {problem}", config.name, config.plugin)),
     };
     outcome
 }
 
 async fn attempt(
     house: &Arc<House>,
-    config: &PluginConfig,
-    builtins: Builtins,
+    written: &PluginConfig,
+    fetched: Result<&Fetched, &String>,
+    predecessor: Option<Predecessor<'_>>,
     learned: &mut Outcome,
 ) -> Result<Loaded, String> {
-    let bounds = config.check().and_then(|()| config.bounds());
+    let bounds = written.check().and_then(|()| written.bounds());
     let bounds = bounds.map_err(|error| format!("is not configured well: {}: {}", error.key, error.problem))?;
 
-    let bytes = read(&config.plugin, builtins).await?;
-    learned.digest = digest(&bytes);
-    check_pin(config, &learned.digest)?;
-    check_preamble(&bytes)?;
+    let Fetched { bytes, digest, beside } = fetched.map_err(Clone::clone)?;
+    check_pin(written, digest)?;
+    check_preamble(bytes)?;
+    let ask = manifest::ask(bytes, beside.as_deref())?;
+    check_asks(written, digest, ask.as_ref(), predecessor)?;
+    let config = grant::effective(written, ask.as_ref());
+    learned.ask = ask;
 
-    let component = compile(house, bytes).await?;
+    let component = compile(house, bytes.clone()).await?;
     let Inspected { exports, imports } = inspect(&component, &house.sandbox.engine)?;
     let config_json = serde_json::Value::Object(config.config.clone()).to_string();
-    let identity = Arc::new(Identity { config: config.clone(), bounds, config_json, exports });
+    let sight = Sight::of(&config.grant);
+    let identity =
+        Arc::new(Identity { config: config.clone(), bounds, config_json, exports, sight, usage: Usage::default() });
     learned.identity = Some(identity.clone());
-    check_grants(config, &imports)?;
+    check_grants(written, &config, &imports)?;
     check_resources(&component, identity.bounds.memory_bytes)?;
 
-    let linked = link(house, config, &component)?;
+    let linked = link(house, &config, &component)?;
     let (lifecycle, loaded) = bind(&linked, exports, imports)?;
     describe(house, &identity, &lifecycle, loaded).await
 }
 
-async fn read(source: &str, builtins: Builtins) -> Result<Vec<u8>, String> {
+/// Reads a component and the manifest beside it.
+///
+/// The error is the sentence's second half: what is wrong, and what to do.
+pub(super) async fn fetch(source: &str, builtins: Builtins) -> Result<Fetched, String> {
+    let (bytes, beside) = read(source, builtins).await?;
+    let digest = digest(&bytes);
+    Ok(Fetched { bytes: Arc::new(bytes), digest, beside })
+}
+
+async fn read(source: &str, builtins: Builtins) -> Result<(Vec<u8>, Option<String>), String> {
     if let Some(name) = source.strip_prefix(BUILTIN_PREFIX) {
         let found = builtins.iter().find(|(builtin, _)| *builtin == name);
-        return found.map(|(_, bytes)| bytes.to_vec()).ok_or_else(|| {
+        return found.map(|(_, bytes)| (bytes.to_vec(), None)).ok_or_else(|| {
             let known: Vec<&str> = builtins.iter().map(|(builtin, _)| *builtin).collect();
             format!(
                 "is not in this binary; it carries: {}",
@@ -114,8 +151,8 @@ async fn read(source: &str, builtins: Builtins) -> Result<Vec<u8>, String> {
             )
         });
     }
-    let path = source.to_owned();
-    on_blocking_thread(move || read_file(Path::new(&path))).await?
+    let path = PathBuf::from(source);
+    on_blocking_thread(move || Ok((read_file(&path)?, manifest::read_beside(&path)?))).await?
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, String> {
@@ -132,7 +169,7 @@ fn read_file(path: &Path) -> Result<Vec<u8>, String> {
     std::fs::read(path).map_err(|error| format!("cannot be read: {error}; check its permissions"))
 }
 
-fn digest(bytes: &[u8]) -> String {
+pub(super) fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -159,12 +196,12 @@ fn check_preamble(bytes: &[u8]) -> Result<(), String> {
 }
 
 /// Compiles off the workers, one component at a time; or takes the result from the cache.
-async fn compile(house: &House, bytes: Vec<u8>) -> Result<Component, String> {
+async fn compile(house: &House, bytes: Arc<Vec<u8>>) -> Result<Component, String> {
     let turn = house.sandbox.compiling.acquire().await;
     let _turn = turn.map_err(|_| "was not compiled: the server is stopping")?;
     let engine = house.sandbox.engine.clone();
     on_blocking_thread(move || {
-        let component = Component::from_binary(&engine, &bytes)
+        let component = Component::from_binary(&engine, bytes.as_slice())
             .map_err(|error| format!("is damaged, or needs what this server does not run: {}; build it again", innermost(&error)))?;
         if let Err(error) = component.initialize_copy_on_write_image() {
             warn!(error = %format!("{error:#}"), "a plugin's memory image could not be prepared: its calls will be slower");
@@ -174,9 +211,34 @@ async fn compile(house: &House, bytes: Vec<u8>) -> Result<Component, String> {
     .await?
 }
 
-fn check_grants(config: &PluginConfig, wanted: &[super::Import]) -> Result<(), String> {
-    match wanted.iter().find(|import| !config.grant.imports.contains(import)) {
+/// Another version may ask for what its predecessor asked for, and for what is granted; for more, it has to wait.
+fn check_asks(
+    config: &PluginConfig,
+    digest: &str,
+    ask: Option<&Ask>,
+    predecessor: Option<Predecessor<'_>>,
+) -> Result<(), String> {
+    let (Some(ask), Some(predecessor)) = (ask, predecessor.filter(|before| before.digest != digest)) else {
+        return Ok(());
+    };
+    match grant::exceeding(ask, predecessor.ask, &config.grant) {
+        more if more.is_empty() => Ok(()),
+        more => Err(cut(
+            format!(
+                "asks for more than the version before it, and than is granted: {}; add it to its `grant`, or keep the old version",
+                more.join("; ")
+            ),
+            REASON_BYTES_MAX,
+        )),
+    }
+}
+
+fn check_grants(written: &PluginConfig, effective: &PluginConfig, wanted: &[super::Import]) -> Result<(), String> {
+    match wanted.iter().find(|import| !effective.grant.imports.contains(import)) {
         None => Ok(()),
+        Some(import) if written.grant.imports.contains(import) => Err(format!(
+            "wants the import `{import}`, and does not ask for it in its manifest; add it there, or use another plugin"
+        )),
         Some(import) => Err(format!(
             "wants the import `{import}`, which is not granted; add \"{import}\" to its `grant.imports`, or use another plugin"
         )),

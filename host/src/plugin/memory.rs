@@ -19,6 +19,11 @@ impl Memory {
         Self { bytes: 0, bytes_max, elements: 0, refused: None }
     }
 
+    /// How much memory there is: as much as there ever was, since memories only grow.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// What the guest wanted and did not get.
     pub(super) fn refused(&self) -> Option<&str> {
         self.refused.as_deref()

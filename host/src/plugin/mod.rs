@@ -7,59 +7,96 @@
 //! wrong comes back as a [`Fault`](crate::hook::Fault), and nothing else of it comes back.
 //!
 //! A plugin that cannot be loaded is quarantined with its reason, and the server runs on. If its
-//! policy is `refuse`, the changes it guards are refused until it is mended.
+//! policy is `refuse`, the changes it guards are refused until it is mended. So is one that keeps faulting.
+//!
+//! Plugins change without a restart. The next set is made ready aside and then takes the present one's place at once, or
+//! not at all; whoever began with the old set ends with it.
 //!
 //! This is the only module that knows the sandbox's engine.
 
 mod backing;
 mod backtrace;
 mod bindings;
+mod breaker;
 mod call;
+mod change;
 mod config;
 mod encode;
 mod engine;
 mod fault;
+mod grant;
 mod guest;
 mod hooks;
 mod imports;
 mod inspect;
+mod interest;
+mod keep;
 mod load;
+mod manifest;
 mod memory;
+mod meter;
+mod orders;
+mod policy;
 mod set;
+mod sight;
 mod status;
+mod usage;
 mod wasi;
 
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use futures::future::join_all;
+use serde_json::{Value, json};
+use tokio::sync::watch;
 
 pub use backing::{Backing, Memory};
+pub use breaker::{BreakerState, BreakerStatus};
+pub use change::{ChangeError, Changed, Refused, Source};
 pub use config::{ConfigError, Grant, Import, Limit, PluginConfig, check_configs};
+pub use manifest::{Ask, AskedHttp};
+pub use orders::{Order, Origin};
+pub use policy::{BreakerConfig, FaultPolicy};
 pub use set::PluginSet;
 pub use status::{PluginState, PluginStatus, RecentFault};
 
 use crate::clock::Clock;
-use crate::hook::Roster;
+use crate::hook::{PluginName, Roster};
 use crate::outbound::Outbound;
+use change::Ledger;
 use engine::Sandbox;
-use set::Plugin;
+use keep::Keep;
+use orders::{ORDERS_FILE, Orders};
+use set::Standing;
 
 /// Components inside the binary, by name.
 pub type Builtins = &'static [(&'static str, &'static [u8])];
 
-/// The sandbox cannot be set up on this machine at all.
+/// The plugins cannot be set up at all; nothing was started.
 #[derive(Debug, thiserror::Error)]
-#[error("the plugin sandbox could not be set up: {0}")]
-pub struct SandboxError(String);
+pub enum SandboxError {
+    /// This machine cannot run a sandbox.
+    #[error("the plugin sandbox could not be set up: {0}")]
+    Engine(String),
+    /// What was changed by command cannot be read, and without it nobody knows which plugins there are.
+    #[error("the plugins are not known: {0}")]
+    Orders(String),
+}
 
 /// The sandbox, and the plugins that are in it at present.
 pub struct PluginHost {
-    set: Arc<PluginSet>,
+    house: Arc<House>,
+    builtins: Builtins,
+    present: RwLock<Arc<PluginSet>>,
     roster: Arc<Roster>,
+    /// One change at a time.
+    ledger: tokio::sync::Mutex<Ledger>,
+    refused: Mutex<Option<Refused>>,
+    keep: Option<Keep>,
+    orders_file: Option<PathBuf>,
+    changes: watch::Sender<u64>,
 }
 
 /// What all plugins share.
@@ -73,12 +110,14 @@ struct House {
 impl PluginHost {
     /// Sets up the sandbox and loads every plugin that is enabled, several at a time.
     ///
-    /// Compiled components are kept in `cache/wasmtime` under `data_dir`, for the next start. The
+    /// Compiled components are kept in `cache/wasmtime` under `data_dir`, for the next start, and the
+    /// components themselves in `plugins`: what does not load comes back as it was last good. What
+    /// was changed by command stands in `plugins.toml` there, and is laid over `configs`. The
     /// clock stamps faults, and is what state that is written after a commit expires by.
     ///
     /// # Errors
-    /// When this machine cannot run a sandbox at all. A plugin that cannot be loaded is no error:
-    /// it is quarantined.
+    /// When this machine cannot run a sandbox at all, or `plugins.toml` cannot be read. A plugin that
+    /// cannot be loaded is no error: it is quarantined.
     pub async fn start(
         configs: Vec<PluginConfig>,
         data_dir: Option<&Path>,
@@ -87,12 +126,24 @@ impl PluginHost {
         builtins: Builtins,
         clock: Clock,
     ) -> Result<Self, SandboxError> {
-        let sandbox = Sandbox::new(data_dir).map_err(|error| SandboxError(format!("{error:#}")))?;
+        let sandbox = Sandbox::new(data_dir).map_err(|error| SandboxError::Engine(format!("{error:#}")))?;
         let house = Arc::new(House { sandbox, backing, outbound, clock });
-        let plugins = join_all(configs.into_iter().map(|config| Plugin::load(&house, config, builtins))).await;
-        house.sandbox.tell_cache();
-        let set = Arc::new(PluginSet::new(house, plugins.into_iter().map(Arc::new).collect()));
-        Ok(Self { roster: Arc::new(Roster::new(set.clone())), set })
+        let orders_file = data_dir.map(|data| data.join(ORDERS_FILE));
+        let orders = orders_file.as_deref().map_or_else(|| Ok(Orders::default()), Orders::read);
+        let host = Self {
+            present: RwLock::new(Arc::new(PluginSet::new(house.clone(), Vec::new()))),
+            roster: Arc::new(Roster::new(Arc::new(PluginSet::new(house.clone(), Vec::new())))),
+            house,
+            builtins,
+            ledger: tokio::sync::Mutex::default(),
+            refused: Mutex::default(),
+            keep: data_dir.map(Keep::under),
+            orders_file,
+            changes: watch::channel(0).0,
+        };
+        host.begin(configs, orders.map_err(SandboxError::Orders)?).await;
+        host.house.sandbox.tell_cache();
+        Ok(host)
     }
 
     /// The same without a server: for `provost plugin check` and `provost plugin run`. State lasts
@@ -106,7 +157,65 @@ impl PluginHost {
 
     /// How each plugin is doing, in the operator's order.
     pub fn statuses(&self) -> Vec<PluginStatus> {
-        self.set.plugins().map(Plugin::status).collect()
+        let refused = self.refused();
+        let set = self.set();
+        let statuses = set.plugins().map(|plugin| {
+            let mut status = plugin.status(plugin.origin());
+            let why = refused.as_ref().and_then(|refused| refused.reason_of(&status.name));
+            if let (PluginState::Ready, Some(reason)) = (&status.state, why) {
+                status.state = PluginState::Outdated { reason: reason.to_owned() };
+            }
+            status
+        });
+        statuses.collect()
+    }
+
+    /// The last change that was refused, if what it wanted has not come since.
+    pub fn refused(&self) -> Option<Refused> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What a plugin asks for, what it is granted, and what of it it has used since it was loaded; absent if there is no
+    /// such plugin.
+    pub fn grants(&self, name: &PluginName) -> Option<Value> {
+        let set = self.set();
+        let plugin = set.plugin(name)?;
+        let used = match &plugin.standing {
+            Standing::Ready { identity, .. } => identity.usage.counts(),
+            Standing::Quarantined { .. } | Standing::Disabled => Default::default(),
+        };
+        let refused = self.refused();
+        Some(json!({
+            "name": name,
+            "manifest": plugin.ask.is_some(),
+            "asked": plugin.ask.as_ref().map(grant::asked),
+            "granted": grant::granted(&plugin.written.grant),
+            "effective": grant::granted(&plugin.config.grant),
+            "used": used,
+            "refused": refused.as_ref().and_then(|refused| refused.reason_of(name)),
+        }))
+    }
+
+    /// Closes a plugin's breakers. Answers whether there is such a plugin.
+    pub fn close_breakers(&self, name: &PluginName, by: &str) -> bool {
+        let set = self.set();
+        let Some(plugin) = set.plugin(name) else { return false };
+        plugin.breakers.close();
+        tracing::info!(plugin.name = %name, by, "the breakers of plugin `{name}` were closed by {by}");
+        true
+    }
+
+    /// The files of the components that are configured, and those that their manifests could stand in.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let set = self.set();
+        let sources = set.plugins().map(|plugin| plugin.written.plugin.as_str());
+        let files = sources.filter(|source| !source.starts_with(load::BUILTIN_PREFIX)).map(PathBuf::from);
+        files.flat_map(|file| [manifest::beside(&file), file.with_file_name(manifest::BESIDE), file]).collect()
+    }
+
+    /// Counts the changes that were applied or refused; tells whenever there was one more.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
     /// Which set of plugins is the present one, for the pipeline and the workers.
@@ -115,7 +224,7 @@ impl PluginHost {
     }
 
     /// The present set.
-    pub fn set(&self) -> &Arc<PluginSet> {
-        &self.set
+    pub fn set(&self) -> Arc<PluginSet> {
+        self.present.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

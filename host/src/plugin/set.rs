@@ -2,17 +2,22 @@
 //! stayed as it was.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
+use super::breaker::Breakers;
 use super::guest::Identity;
 use super::inspect::Exports;
-use super::load::{self, Loaded};
+use super::interest::Interests;
+use super::load::{self, Fetched, Loaded, Predecessor};
+use super::manifest::Ask;
+use super::orders::Origin;
 use super::status::Record;
-use super::{Builtins, House, PluginConfig, PluginState, PluginStatus};
-use crate::hook::{Act, PluginName};
+use super::{House, PluginConfig, PluginState, PluginStatus};
+use crate::hook::{Act, HookGroup, PluginName};
 use crate::limits;
 
 /// All plugins of one moment.
@@ -20,16 +25,31 @@ pub struct PluginSet {
     pub(super) house: Arc<House>,
     plugins: Vec<Arc<Plugin>>,
     places: HashMap<PluginName, usize>,
+    interests: Interests,
 }
 
 /// One plugin, loaded or not.
 pub(super) struct Plugin {
+    /// The operator's table.
+    pub(super) written: PluginConfig,
+    /// The same, cut down to what the plugin asks for.
     pub(super) config: PluginConfig,
     pub(super) digest: String,
+    /// The manifest that stood beside the component.
+    pub(super) beside: Option<String>,
+    /// What it asks for in writing.
+    pub(super) ask: Option<Ask>,
     /// The hook groups it exports, or those that must be assumed while it is not known.
     pub(super) exports: Exports,
     pub(super) standing: Standing,
     pub(super) record: Record,
+    pub(super) breakers: Breakers,
+    /// Since when it is what it is.
+    pub(super) since: Timestamp,
+    /// Where its table stands.
+    origin: Mutex<Origin>,
+    /// Why this is not what the operator configured, but what was last good.
+    outdated: Mutex<Option<String>>,
     /// Its own rows of seats.
     pub(super) hook_seats: Arc<Semaphore>,
     pub(super) delivery_seats: Arc<Semaphore>,
@@ -45,53 +65,111 @@ pub(super) enum Standing {
 
 impl PluginSet {
     pub(super) fn new(house: Arc<House>, plugins: Vec<Arc<Plugin>>) -> Self {
-        let places = plugins.iter().enumerate().map(|(place, plugin)| (plugin.config.name.clone(), place)).collect();
-        Self { house, plugins, places }
+        let places = plugins.iter().enumerate().map(|(place, plugin)| (plugin.written.name.clone(), place)).collect();
+        let interests = Interests::of(&plugins);
+        Self { house, plugins, places, interests }
     }
 
     /// Every plugin, in the operator's order.
-    pub(super) fn plugins(&self) -> impl Iterator<Item = &Plugin> {
-        self.plugins.iter().map(|plugin| &**plugin)
+    pub(super) fn plugins(&self) -> impl Iterator<Item = &Arc<Plugin>> {
+        self.plugins.iter()
     }
 
-    pub(super) fn plugin(&self, name: &PluginName) -> Option<&Plugin> {
-        self.places.get(name).map(|place| &*self.plugins[*place])
+    pub(super) fn plugin(&self, name: &PluginName) -> Option<&Arc<Plugin>> {
+        self.places.get(name).map(|place| &self.plugins[*place])
     }
 
-    /// Those that are switched on and that the operator wants asked about this.
-    pub(super) fn concerned(&self, act: Act, resource_type: &str) -> impl Iterator<Item = &Plugin> {
-        let enabled = self.plugins().filter(|plugin| !matches!(plugin.standing, Standing::Disabled));
-        enabled.filter(move |plugin| plugin.config.subscribes(resource_type, act))
+    /// Those that are switched on, have this hook, and that the operator wants asked about this.
+    pub(super) fn concerned(&self, group: HookGroup, act: Act, resource_type: &str) -> impl Iterator<Item = &Plugin> {
+        self.interests.places(group, act, resource_type).iter().map(|place| &*self.plugins[*place])
     }
 }
 
 impl Plugin {
-    pub(super) async fn load(house: &Arc<House>, config: PluginConfig, builtins: Builtins) -> Self {
-        let (outcome, standing) = match config.enabled {
-            false => (None, Standing::Disabled),
-            true => {
-                let mut outcome = load::load(house, &config, builtins).await;
-                let result = std::mem::replace(&mut outcome.result, Err(String::new()));
-                let standing = match (outcome.identity.clone(), result) {
-                    (Some(identity), Ok(loaded)) => Standing::Ready { identity, loaded: Box::new(loaded) },
-                    (_, Err(reason)) => Standing::Quarantined { reason },
-                    (None, Ok(_)) => unreachable!("a plugin is loaded with its identity"),
-                };
-                (Some(outcome), standing)
-            }
+    /// A plugin that the operator switched off.
+    pub(super) fn disabled(house: &House, config: PluginConfig) -> Self {
+        Self::new(house, config, None, None, Standing::Disabled)
+    }
+
+    /// Loads a plugin; if it cannot be loaded, it is there all the same, with the reason.
+    pub(super) async fn load(
+        house: &Arc<House>,
+        config: PluginConfig,
+        fetched: Result<&Fetched, &String>,
+        predecessor: Option<Predecessor<'_>>,
+    ) -> Self {
+        let mut outcome = load::load(house, &config, fetched, predecessor).await;
+        let standing = match (outcome.identity.clone(), outcome.result) {
+            (Some(identity), Ok(loaded)) => Standing::Ready { identity, loaded: Box::new(loaded) },
+            (_, Err(reason)) => Standing::Quarantined { reason },
+            (None, Ok(_)) => unreachable!("a plugin is loaded with its identity"),
         };
-        let identity = outcome.as_ref().and_then(|outcome| outcome.identity.as_ref());
+        let fetched = fetched.ok();
+        let mut plugin = Self::new(house, config, outcome.identity.take(), fetched, standing);
+        plugin.ask = outcome.ask;
+        plugin
+    }
+
+    fn new(
+        house: &House,
+        written: PluginConfig,
+        identity: Option<Arc<Identity>>,
+        fetched: Option<&Fetched>,
+        standing: Standing,
+    ) -> Self {
+        let identity = identity.as_ref();
         let seats =
             identity.map_or(limits::GUEST_CALLS_PER_PLUGIN_DEFAULT as usize, |identity| identity.bounds.concurrency);
+        let config = identity.map_or_else(|| written.clone(), |identity| identity.config.clone());
         Self {
             exports: identity.map_or(Exports::UNKNOWN, |identity| identity.exports),
             may_write: config.grant.write.clone().into(),
-            digest: outcome.map(|outcome| outcome.digest).unwrap_or_default(),
+            digest: fetched.map(|fetched| fetched.digest.clone()).unwrap_or_default(),
+            beside: fetched.and_then(|fetched| fetched.beside.clone()),
+            ask: None,
+            breakers: Breakers::new(written.name.clone(), written.breaker, house.clock.clone()),
+            since: house.clock.now(),
+            origin: Mutex::new(Origin::Configuration),
+            outdated: Mutex::default(),
+            written,
             config,
             standing,
             record: Record::default(),
             hook_seats: Arc::new(Semaphore::new(seats)),
             delivery_seats: Arc::new(Semaphore::new(seats)),
+        }
+    }
+
+    /// Notes that this is what was last good, and why; and which table the operator has now.
+    pub(super) fn last_good_of(mut self, written: PluginConfig, reason: String) -> Self {
+        self.written = written;
+        self.outdated = Mutex::new(Some(reason));
+        self
+    }
+
+    /// Where its table stands; it may come to stand elsewhere and say the same.
+    pub(super) fn origin(&self) -> Origin {
+        *self.origin.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn stands_in(&self, origin: Origin) {
+        *self.origin.lock().unwrap_or_else(PoisonError::into_inner) = origin;
+    }
+
+    /// Why this is what was last good, if it is.
+    pub(super) fn outdated(&self) -> Option<String> {
+        self.outdated.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        matches!(self.standing, Standing::Ready { .. })
+    }
+
+    /// Why it could not be loaded, if so.
+    pub(super) fn unloaded(&self) -> Option<&str> {
+        match &self.standing {
+            Standing::Quarantined { reason } => Some(reason),
+            Standing::Ready { .. } | Standing::Disabled => None,
         }
     }
 
@@ -102,15 +180,18 @@ impl Plugin {
         }
     }
 
-    pub(super) fn status(&self) -> PluginStatus {
+    pub(super) fn status(&self, origin: Origin) -> PluginStatus {
         let (version, summary) =
             self.loaded().map(|loaded| (loaded.version.clone(), loaded.summary.clone())).unwrap_or_default();
         PluginStatus {
-            name: self.config.name.clone(),
+            name: self.written.name.clone(),
             version,
             summary,
-            source: self.config.plugin.clone(),
+            source: self.written.plugin.clone(),
+            origin,
             digest: self.digest.clone(),
+            since: self.since,
+            breakers: self.breakers.statuses(),
             hooks: match &self.standing {
                 Standing::Ready { .. } => self.exports.names(),
                 Standing::Quarantined { .. } | Standing::Disabled => Vec::new(),
@@ -119,11 +200,15 @@ impl Plugin {
                 .loaded()
                 .map(|loaded| loaded.imports.iter().map(|import| import.as_str()).collect())
                 .unwrap_or_default(),
-            on_fault: self.config.on_fault,
-            state: match &self.standing {
-                Standing::Ready { .. } => PluginState::Ready,
-                Standing::Quarantined { reason } => PluginState::Quarantined { reason: reason.clone() },
-                Standing::Disabled => PluginState::Disabled,
+            on_fault: self.written.on_fault.clone(),
+            state: match (&self.standing, self.breakers.quarantine()) {
+                (Standing::Disabled, _) => PluginState::Disabled,
+                (Standing::Quarantined { reason }, _) => PluginState::Quarantined { reason: reason.clone() },
+                (Standing::Ready { .. }, Some(reason)) => PluginState::Quarantined { reason },
+                (Standing::Ready { .. }, None) => match self.outdated() {
+                    Some(reason) => PluginState::Outdated { reason },
+                    None => PluginState::Ready,
+                },
             },
             calls: self.record.calls.load(Ordering::Relaxed),
             refusals: self.record.refusals.load(Ordering::Relaxed),

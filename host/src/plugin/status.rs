@@ -7,7 +7,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::hook::{Fault, FaultKind, OnFault, PluginName};
+use super::breaker::BreakerStatus;
+use super::orders::Origin;
+use super::policy::FaultPolicy;
+use crate::hook::{Fault, FaultKind, PluginName};
 use crate::limits::FAULTS_REMEMBERED_MAX;
 
 /// One plugin, as an operator sees it.
@@ -21,14 +24,20 @@ pub struct PluginStatus {
     pub summary: String,
     /// `builtin:NAME`, or a path.
     pub source: String,
+    /// Where its table stands.
+    pub origin: Origin,
     /// The component's SHA-256 in hexadecimal; empty if it could not be read.
     pub digest: String,
+    /// Since when it runs as it does.
+    pub since: Timestamp,
     /// The hook groups it exports.
     pub hooks: Vec<&'static str>,
     /// The interfaces of ours it imports.
     pub imports: Vec<&'static str>,
     /// What happens to a change when it faults.
-    pub on_fault: OnFault,
+    pub on_fault: FaultPolicy,
+    /// Its breakers that are not closed.
+    pub breakers: Vec<BreakerStatus>,
     /// Whether it is used.
     #[serde(flatten)]
     pub state: PluginState,
@@ -50,7 +59,12 @@ pub struct PluginStatus {
 pub enum PluginState {
     /// It is loaded.
     Ready,
-    /// It could not be loaded, and the server runs on without it.
+    /// What was last good runs, since what is configured cannot be used.
+    Outdated {
+        /// One sentence: what is wrong, and what to do.
+        reason: String,
+    },
+    /// It could not be loaded, or kept faulting, and the server runs on without it.
     Quarantined {
         /// One sentence: what is wrong, and what to do.
         reason: String,

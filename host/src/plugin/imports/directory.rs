@@ -48,7 +48,7 @@ impl Guest {
         // An id that could not be one names nothing.
         let Some(id) = parse_id(id) else { return Ok(None) };
         let found = self.house.backing.get(self.occasion.realm, resource_type, id).await?;
-        let json = found.as_ref().map(encode::resource);
+        let json = found.as_ref().map(|found| encode::resource(found, &self.identity.sight));
         match &json {
             Some(json) if json.len() > DIRECTORY_ANSWER_BYTES_MAX => Err(Error::TooLarge),
             _ => Ok(json),
@@ -71,7 +71,8 @@ impl Guest {
         };
         let page = self.house.backing.find(self.occasion.realm, resource_type, filter, start, page(count)).await?;
 
-        let resources: Vec<String> = page.resources.iter().map(encode::resource).collect();
+        let resources: Vec<String> =
+            page.resources.iter().map(|found| encode::resource(found, &self.identity.sight)).collect();
         if resources.iter().map(String::len).sum::<usize>() > DIRECTORY_ANSWER_BYTES_MAX {
             return Err(Error::TooLarge);
         }
@@ -120,7 +121,11 @@ impl Guest {
 
     /// Members are the edges of groups: who may read groups may read them.
     fn may_read_members(&self) -> Result<(), Error> {
-        self.may_read("Group")
+        self.may_read("Group")?;
+        match self.identity.sight.has_members() {
+            true => Ok(()),
+            false => Err(Error::Invalid("reading `members` is not granted".to_owned())),
+        }
     }
 }
 

@@ -40,6 +40,9 @@ impl Guest {
         };
         let request =
             Request { method: request.method, url: request.url, headers: pairs(request.headers), body: request.body };
+        if let Some(origin) = policy.grants.iter().find(|grant| request.url.starts_with(&grant.origin.to_string())) {
+            self.identity.usage.count(format!("http {} {}", origin.origin, request.method));
+        }
         let answer = self.house.outbound.send(request, &policy).await;
         answer.map(response).map_err(error)
     }

@@ -79,6 +79,7 @@ impl Guest {
         if bytes(&message) > OUTBOX_MESSAGE_BYTES_MAX {
             return Err(Error::TooLarge);
         }
+        self.identity.usage.count(format!("outbox {}", message.target));
         self.messages.push(message);
         Ok(())
     }

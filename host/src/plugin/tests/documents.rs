@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::plugin::encode;
+use crate::plugin::sight::Sight;
 
 fn stored(type_name: &str, attributes: Value) -> Resource {
     let resource_type = Schemas::standard().resource_type(type_name).unwrap().clone();
@@ -30,7 +31,7 @@ fn operations(type_name: &str, operations: Value) -> Value {
         operations: Some(operations),
         ..new_user()
     };
-    json_of(encode::change(&change, false).operations.as_ref())
+    json_of(encode::change(&change, &Sight::default(), false).operations.as_ref())
 }
 
 #[test]
@@ -38,7 +39,7 @@ fn a_guest_sees_a_whole_resource_but_its_password() {
     let enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
     let user = stored("User", json!({ "userName": "ana", "password": "s3cret", enterprise: { "department": "d" } }));
 
-    let told = json_of(Some(&encode::resource(&user)));
+    let told = json_of(Some(&encode::resource(&user, &Sight::default())));
     assert_eq!((&told["userName"], &told[enterprise]["department"]), (&json!("ana"), &json!("d")));
     assert_eq!((&told["id"], &told["meta"]["version"]), (&json!(user.id()), &json!("W/\"3\"")));
     assert!(!told.to_string().contains("s3cret"));
@@ -49,13 +50,13 @@ fn both_states_of_a_change_are_told_and_the_id_only_once_there_is_one() {
     let current = stored("User", json!({ "userName": "old", "password": "s3cret" }));
     let change = Change { current: Some(current.clone()), ..new_user() };
 
-    let told = encode::change(&change, false);
+    let told = encode::change(&change, &Sight::default(), false);
     assert_eq!(json_of(told.current.as_ref())["userName"], "old");
     let proposed = json_of(told.proposed.as_ref());
     assert_eq!((&proposed["userName"], &proposed["id"]), (&json!("ana"), &json!(current.id())));
     assert!(!format!("{told:?}").contains("s3cret"));
 
-    let created = json_of(encode::change(&new_user(), false).proposed.as_ref());
+    let created = json_of(encode::change(&new_user(), &Sight::default(), false).proposed.as_ref());
     assert_eq!(created.get("id"), None);
 }
 
@@ -96,7 +97,7 @@ fn members_are_told_as_a_difference_and_never_in_operations_or_documents() {
     let joins = Member { id: Uuid::from_u128(9), resource_type: Some("User".into()) };
     let membership = MembershipChange { added: vec![joins], removed: Vec::new(), total_before: 100_000 };
     let change = Change { membership, proposed: None, ..new_user() };
-    let told = encode::change(&change, false).membership.unwrap();
+    let told = encode::change(&change, &Sight::default(), false).membership.unwrap();
     assert_eq!((told.added[0].id.as_str(), told.total_before), (id.as_str(), 100_000));
-    assert!(encode::change(&new_user(), false).membership.is_none());
+    assert!(encode::change(&new_user(), &Sight::default(), false).membership.is_none());
 }

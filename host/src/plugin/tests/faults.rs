@@ -160,9 +160,10 @@ async fn a_spinning_guest_delays_nobody_else() {
     let (change, cx) = (new_user(), cx());
     let reviewers = host.set().reviewers(&change);
 
+    let set = host.set();
     tokio::select! {
         biased;
-        outcome = host.set().review(&reviewers[0], &cx, &change) => panic!("the spinner was through first: {outcome:?}"),
+        outcome = set.review(&reviewers[0], &cx, &change) => panic!("the spinner was through first: {outcome:?}"),
         outcome = async {
             for _ in 0..10 {
                 host.set().review(&reviewers[1], &cx, &change).await.unwrap();
@@ -177,7 +178,8 @@ async fn a_flood_of_calls_waits_for_seats_and_never_finds_the_pool_empty() {
     let (change, cx) = (new_user(), cx());
     let reviewers = host.set().reviewers(&change);
 
-    let calls = (0..200).map(|_| host.set().review(&reviewers[0], &cx, &change));
+    let set = host.set();
+    let calls = (0..200).map(|_| set.review(&reviewers[0], &cx, &change));
     for outcome in futures::future::join_all(calls).await {
         assert_eq!(outcome.unwrap().0, Verdict::Proceed);
     }

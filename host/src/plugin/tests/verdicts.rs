@@ -3,6 +3,7 @@
 use super::guests::{RESULT, answering, guest, patching, replacing, reviewer, slice};
 use super::*;
 use crate::hook::{Hold, OnFault, Refusal, RefusalStatus};
+use crate::plugin::sight::Sight;
 
 const ERR: u8 = 1;
 
@@ -81,7 +82,7 @@ async fn a_plugins_error_is_neither_a_refusal_nor_a_fault() {
 fn a_guest_gets_no_password() {
     let document =
         r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"ana","meta":{"resourceType":"User"}}"#;
-    let told = crate::plugin::encode::change(&new_user(), false);
+    let told = crate::plugin::encode::change(&new_user(), &Sight::default(), false);
 
     assert_eq!(told.proposed.as_deref(), Some(document));
     assert_eq!(told.changed_paths, ["userName", "password"]);
@@ -94,10 +95,10 @@ fn a_guest_that_may_see_a_new_password_sees_it_and_never_the_stored_hash() {
     let mut change = new_user();
     change.proposed.as_mut().unwrap().attributes.insert("password".into(), json!(hash));
 
-    let told = crate::plugin::encode::change(&change, true);
+    let told = crate::plugin::encode::change(&change, &Sight::default(), true);
     assert!(told.proposed.as_ref().unwrap().contains(r#""password":"s3cret""#), "{told:?}");
     change.proposed.as_mut().unwrap().secret = None;
-    let unchanged = crate::plugin::encode::change(&change, true);
+    let unchanged = crate::plugin::encode::change(&change, &Sight::default(), true);
     assert!(!format!("{told:?}{unchanged:?}").contains("argon2id"));
 }
 
