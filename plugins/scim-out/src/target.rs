@@ -57,6 +57,9 @@ impl Target {
         let id = person.id().map(str::to_owned);
         let mut account = person.clone();
         OURS.into_iter().chain(self.leave_out.iter().map(String::as_str)).for_each(|path| account.remove(path));
+        if let Some(Value::Array(schemas)) = account.0.get_mut("schemas") {
+            schemas.retain(|schema| !self.leave_out.iter().any(|left_out| schema.as_str() == Some(left_out)));
+        }
         if let Some(id) = id {
             account.set("externalId", id);
         }
