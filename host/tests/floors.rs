@@ -13,18 +13,20 @@ const FLOORS: [&[&str]; 6] = [
     &["plugin", "delivery", "upkeep"],
     &["pipeline"],
     &["http", "admin"],
-    &["main", "lib", "app", "cli", "config", "schemas", "telemetry"],
+    &["main", "lib", "app", "cli", "config", "listener", "schemas", "telemetry"],
 ];
 
 /// What may be named by these modules only.
-const ROOMS: [(&str, &[&str]); 9] = [
+const ROOMS: [(&str, &[&str]); 11] = [
     ("clap", &["cli"]),
-    ("axum", &["http", "admin", "app", "cli"]),
+    ("axum", &["http", "admin", "app", "cli", "listener"]),
     ("StatusCode", &["http", "admin"]),
     ("wasmtime", &["plugin"]),
     ("sled", &["store"]),
     ("fjall", &["store"]),
     ("reqwest", &["outbound"]),
+    ("rustls", &["listener", "outbound"]),
+    ("tokio_rustls", &["listener"]),
     ("SystemTime", &["clock"]),
     ("metrics_exporter_prometheus", &["telemetry"]),
 ];

@@ -30,6 +30,7 @@ mod protocol;
 mod schemas;
 mod searching;
 mod shipped;
+mod tls;
 mod transform;
 mod versions;
 mod veto;
