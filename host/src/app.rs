@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write as _};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::access::Token;
 use crate::admin::{self, Desk};
@@ -20,6 +20,7 @@ use crate::config::{Config, ConfigError};
 use crate::context::{Realm, Scope};
 use crate::delivery::Delivery;
 use crate::http::{self, Api, Health};
+use crate::listener::{Certificates, Listener, Reading, TlsError};
 use crate::outbound::Outbound;
 use crate::pipeline::{Pipeline, Settings};
 use crate::plugin::{Backing, PluginHost, PluginState, SandboxError};
@@ -35,6 +36,10 @@ pub const ADMIN_TOKEN_FILE: &str = "admin.token";
 
 /// The file in the data directory that says where a running server's admin API listens.
 pub const ADMIN_ADDRESS_FILE: &str = "admin.address";
+
+/// The file in the data directory that says which certificates a running server's admin API may
+/// show, the newest first: SHA-256 in hexadecimal, one a line. The commands speak to no other.
+pub const ADMIN_PINS_FILE: &str = "admin.certificates";
 
 /// How long requests in flight may take to end after a stop was asked for, in seconds.
 const STOP_SECONDS_MAX: u64 = 20;
@@ -54,6 +59,9 @@ pub enum StartError {
     /// The store opened and then failed.
     #[error("the store could not be prepared")]
     Store(#[from] StoreError),
+    /// The files of a certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// An address is taken or not ours.
     #[error("`{key}` cannot listen on {address}")]
     Listen {
@@ -98,6 +106,8 @@ pub struct App {
     pub plugins: Arc<PluginHost>,
     /// The delivery worker.
     pub delivery: Delivery,
+    /// How the certificates' files were read the last time: the SCIM door's, and the admin API's.
+    pub certificates: [Option<watch::Receiver<Reading>>; 2],
     data: PathBuf,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
@@ -113,7 +123,10 @@ impl App {
     pub async fn start(config: &Config, data: &Path, clock: Clock) -> Result<Self, StartError> {
         let schemas = config.schemas()?;
         config.check_beside(&schemas)?;
+        config.check_listeners()?;
         let store = Arc::new(Store::open(&config.store.at(data, &schemas)?, schemas.clone()).await?);
+        // Behind the store, since only who has that open may say in the data directory what is shown.
+        let certificates = certificates(config, data)?;
         if store.schemas_changed().await? {
             warn!(
                 "the schemas are not those of the last start; stop the server and run `provost check --data` to see which resources no longer fit"
@@ -133,6 +146,9 @@ impl App {
         let admin = listen("admin.listen", config.admin.listen).await?;
         let (listens, admin_listens) = (scim.1, admin.1);
         let base_url = config.base_url(listens);
+        let scim = Listener::new("server", scim.0, certificates[0].as_deref(), config.server.connections_max);
+        let admin = Listener::new("admin", admin.0, certificates[1].as_deref(), config.admin.connections_max);
+        let readings = certificates.each_ref().map(|kept| kept.as_ref().map(|kept| kept.reading()));
 
         let (stop, stopped) = watch::channel(false);
         let (delivery, delivering) = Delivery::start(
@@ -162,20 +178,22 @@ impl App {
             bulk: config.bulk.facts(),
             patch_answer: config.scim.patch_answer,
             recent: recent.clone(),
-            health: health(plugins.clone(), store.clone()),
+            health: health(plugins.clone(), store.clone(), readings.clone()),
         };
         let desk = Arc::new(Desk::serving(store.clone(), clock.clone(), plugins.clone(), delivery.clone(), recent));
         let keep_days = Some(config.store.keep_days).filter(|days| *days > 0);
-        let tasks = vec![
-            tokio::spawn(serve(scim.0, http::router(api), stopped.clone())),
+        let mut tasks = vec![
+            tokio::spawn(serve(scim, http::router(api), stopped.clone())),
             tokio::spawn(upkeep::indexes(store.clone(), stopped.clone())),
-            tokio::spawn(serve(admin.0, admin::router(desk, Arc::new(telemetry::metrics)), stopped.clone())),
+            tokio::spawn(serve(admin, admin::router(desk, Arc::new(telemetry::metrics)), stopped.clone())),
             tokio::spawn(telemetry::keep_metrics(stopped.clone())),
             tokio::spawn(crate::watch::run(plugins.clone(), config.file.clone(), stopped.clone())),
-            tokio::spawn(upkeep::run(store.clone(), clock, keep_days, stopped)),
+            tokio::spawn(upkeep::run(store.clone(), clock, keep_days, stopped.clone())),
             delivering,
         ];
-        write_file(data, ADMIN_ADDRESS_FILE, &admin_listens.to_string())?;
+        let [_, admin_certificates] = &certificates;
+        write_file(data, ADMIN_ADDRESS_FILE, &admin_address(admin_listens, admin_certificates.is_some()))?;
+        tasks.extend(certificates.into_iter().flatten().map(|kept| tokio::spawn(kept.keep(stopped.clone()))));
         info!(address = %listens, base_url, "SCIM is served at {base_url}");
         let data = data.to_owned();
         Ok(Self {
@@ -187,6 +205,7 @@ impl App {
             store,
             plugins,
             delivery,
+            certificates: readings,
             data,
             stop,
             tasks,
@@ -202,6 +221,7 @@ impl App {
             warn!("some requests did not end within {STOP_SECONDS_MAX} seconds and were cut off");
         }
         let _ = fs::remove_file(self.data.join(ADMIN_ADDRESS_FILE));
+        let _ = fs::remove_file(self.data.join(ADMIN_PINS_FILE));
         self.store.close().await;
         info!("stopped");
     }
@@ -214,13 +234,50 @@ async fn listen(key: &'static str, address: SocketAddr) -> Result<(TcpListener, 
     Ok((listener, bound))
 }
 
-async fn serve(listener: TcpListener, router: Router, mut stopped: watch::Receiver<bool>) {
+async fn serve(listener: Listener, router: Router, mut stopped: watch::Receiver<bool>) {
     let stop = async move {
         let _ = stopped.wait_for(|stopped| *stopped).await;
     };
     if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop).await {
         tracing::error!(%error, "a listener broke off");
     }
+}
+
+/// The certificates of both doors, those of the admin API announced to the commands; where a door
+/// has none and can be reached from elsewhere, the log says so.
+fn certificates(config: &Config, data: &Path) -> Result<[Option<Arc<Certificates>>; 2], StartError> {
+    for (section, address, plain) in [
+        ("server", config.server.listen, config.server.plain_http && config.server.tls.is_none()),
+        ("admin", config.admin.listen, config.admin.plain_http && config.admin.tls.is_none()),
+    ] {
+        if plain && !address.ip().to_canonical().is_loopback() {
+            warn!(
+                %address,
+                "`{section}.plain_http`: tokens and people's data cross the network in clear between {address} and \
+                 whoever connects"
+            );
+        }
+    }
+    let pins = data.to_owned();
+    let announce = move |shown: &[&str]| {
+        if let Err(error) = write_file(&pins, ADMIN_PINS_FILE, &shown.join("\n")) {
+            error!(reason = %http::error_chain(&error), "the commands will not find this server");
+        }
+    };
+    // What a killed server left would speak of a certificate that is not shown any more.
+    let _ = fs::remove_file(data.join(ADMIN_PINS_FILE));
+    let server = config.server.tls.as_ref().map(|files| Certificates::read("server", files, |_| ())).transpose()?;
+    let admin = config.admin.tls.as_ref().map(|files| Certificates::read("admin", files, announce)).transpose()?;
+    Ok([server.map(Arc::new), admin.map(Arc::new)])
+}
+
+/// Where the commands find the admin API: on this machine, if it listens on every address.
+fn admin_address(mut bound: SocketAddr, tls: bool) -> String {
+    if bound.ip().is_unspecified() {
+        let loopback = if bound.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
+        bound.set_ip(loopback);
+    }
+    if tls { format!("https://{bound}") } else { bound.to_string() }
 }
 
 /// On the first start of a data directory, makes one administrator's token. The file comes before
@@ -258,8 +315,16 @@ fn write_file(data: &Path, name: &str, text: &str) -> Result<(), StartError> {
     fs::rename(&new, &file).map_err(failed)
 }
 
-fn health(plugins: Arc<PluginHost>, store: Arc<Store>) -> Arc<dyn Fn() -> Health + Send + Sync> {
+fn health(
+    plugins: Arc<PluginHost>,
+    store: Arc<Store>,
+    certificates: [Option<watch::Receiver<Reading>>; 2],
+) -> Arc<dyn Fn() -> Health + Send + Sync> {
     Arc::new(move || {
+        let trouble = certificates.iter().flatten().filter_map(|reading| {
+            let section = reading.borrow().trouble.as_ref()?.section;
+            Some(format!("the certificate of `{section}.tls` could not be renewed; the log says why"))
+        });
         let stopped = store.has_stopped().then(|| "the store takes no more changes; restart the server".to_owned());
         // The reason may name files: that is for operators, and /health is for anybody.
         let reasons = plugins.statuses().into_iter().filter_map(|status| match status.state {
@@ -274,6 +339,6 @@ fn health(plugins: Arc<PluginHost>, store: Arc<Store>) -> Arc<dyn Fn() -> Health
         let refused = plugins.refused().filter(|refused| refused.plugins.is_empty());
         let refused = refused
             .map(|_| "the last change of the plugins was not applied; `provost plugin list` says why".to_owned());
-        Health { degraded: stopped.into_iter().chain(reasons).chain(refused).collect() }
+        Health { degraded: stopped.into_iter().chain(reasons).chain(refused).chain(trouble).collect() }
     })
 }

@@ -17,6 +17,7 @@ use crate::delivery::Patience;
 use crate::hook::{Act, HookGroup, OnFault, Operation};
 use crate::http::PatchAnswer;
 use crate::limits;
+use crate::listener::TlsFiles;
 use crate::pipeline::{MeRules, PasswordRules};
 use crate::plugin::{self, PluginConfig};
 use crate::schemas::{self, BadSchemas};
@@ -63,7 +64,7 @@ pub struct Server {
     /// What every SCIM endpoint's path begins with.
     pub base_path: String,
     /// How clients reach this server from outside, without path: `https://id.example.org`. By
-    /// default `http://` and the address it listens on.
+    /// default the address it listens on, `https://` with `tls` and `http://` without.
     pub public_url: Option<String>,
     /// How large a request body may be, in bytes.
     pub body_bytes_max: usize,
@@ -71,6 +72,12 @@ pub struct Server {
     pub page_resources_max: usize,
     /// How long a cursor can be used, in seconds.
     pub cursor_timeout_seconds: u64,
+    /// The certificate that clients are shown; without one, HTTP is spoken in clear.
+    pub tls: Option<TlsFiles>,
+    /// Whether HTTP in clear may leave this machine: for a proxy elsewhere that ends TLS.
+    pub plain_http: bool,
+    /// How many clients are connected at once; more wait until one leaves.
+    pub connections_max: usize,
 }
 
 impl Default for Server {
@@ -82,6 +89,9 @@ impl Default for Server {
             body_bytes_max: limits::BODY_BYTES_MAX,
             page_resources_max: limits::PAGE_RESOURCES_MAX,
             cursor_timeout_seconds: limits::CURSOR_SECONDS_DEFAULT,
+            tls: None,
+            plain_http: false,
+            connections_max: limits::CONNECTIONS_DEFAULT,
         }
     }
 }
@@ -138,12 +148,36 @@ pub struct Admin {
     /// Where the admin API listens. Port 0 takes any free port, and the data directory's
     /// `admin.address` says which: that is how the commands find it.
     pub listen: SocketAddr,
+    /// The certificate that operators are shown; without one, HTTP is spoken in clear.
+    pub tls: Option<TlsFiles>,
+    /// Whether HTTP in clear may leave this machine: for a proxy elsewhere that ends TLS.
+    pub plain_http: bool,
+    /// How many operators are connected at once; more wait until one leaves.
+    pub connections_max: usize,
+    /// What the commands show where `tls.client_ca` wants a certificate.
+    pub client: Option<ClientFiles>,
 }
 
 impl Default for Admin {
     fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)) }
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            tls: None,
+            plain_http: false,
+            connections_max: limits::ADMIN_CONNECTIONS_DEFAULT,
+            client: None,
+        }
     }
+}
+
+/// `[admin.client]`: files in PEM, relative to the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientFiles {
+    /// The certificate, and behind it those that lead to its authority.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
 }
 
 /// `[store]`
@@ -342,7 +376,10 @@ impl Config {
         })?;
         if let Some(dir) = file.and_then(Path::parent) {
             let paths = config.scim.schemas.iter_mut().chain(&mut config.scim.resource_types);
-            paths.for_each(|path| *path = dir.join(&path));
+            let client = config.admin.client.iter_mut().flat_map(|client| [&mut client.certificate, &mut client.key]);
+            paths.chain(client).for_each(|path| *path = dir.join(&path));
+            let tls = config.server.tls.iter_mut().chain(&mut config.admin.tls);
+            tls.for_each(|files| files.relative_to(dir));
         }
         config.check()?;
         config.settings = text.parse().unwrap_or_default();
@@ -386,6 +423,7 @@ impl Config {
         if self.server.cursor_timeout_seconds == 0 {
             return senseless("server.cursor_timeout_seconds", "expected at least 1");
         }
+        self.check_listeners()?;
         if self.delivery.attempts_max == 0 {
             return senseless("delivery.attempts_max", "expected at least 1");
         }
@@ -403,6 +441,32 @@ impl Config {
         let wrong = |table: &str, (key, text): (&str, String)| senseless(&format!("{table}.{key}"), &text);
         self.scim.passwords.check().or_else(|e| wrong("scim.passwords", e))?;
         self.check_policy().or_else(|text| senseless("scim.me.registration.policy", &text))
+    }
+
+    /// Nobody speaks HTTP in clear beyond this machine unless the operator says so.
+    ///
+    /// # Errors
+    /// The address that would be open, and the two ways out.
+    pub fn check_listeners(&self) -> Result<(), ConfigError> {
+        let Self { server, admin, .. } = self;
+        let doors = [
+            ("server", server.listen, server.tls.is_some() || server.plain_http, server.connections_max),
+            ("admin", admin.listen, admin.tls.is_some() || admin.plain_http, admin.connections_max),
+        ];
+        for (section, address, fits, connections_max) in doors {
+            if !fits && !address.ip().to_canonical().is_loopback() {
+                let text = format!(
+                    "{address} is not a loopback address, and plain HTTP is only for loopback, behind a proxy that \
+                     ends TLS; set `{section}.tls`, or `{section}.plain_http = true` if the network is safe by itself"
+                );
+                return Err(ConfigError::Senseless { key: format!("{section}.listen"), text });
+            }
+            if connections_max == 0 {
+                let text = "expected at least 1".to_owned();
+                return Err(ConfigError::Senseless { key: format!("{section}.connections_max"), text });
+            }
+        }
+        Ok(())
     }
 
     /// What can be judged only beside the schemas: which attributes are indexed, and whose `/Me` is.
@@ -438,6 +502,7 @@ impl Config {
         let path = &self.server.base_path;
         match &self.server.public_url {
             Some(url) => format!("{}{path}", url.trim_end_matches('/')),
+            None if self.server.tls.is_some() => format!("https://{bound}{path}"),
             None => format!("http://{bound}{path}"),
         }
     }
@@ -548,6 +613,47 @@ mod tests {
         let text = wrong("[server]\ncursor_timeout_seconds = 0\n");
 
         assert!(text.contains("server.cursor_timeout_seconds") && text.contains("at least 1"), "{text}");
+    }
+
+    #[test]
+    fn http_in_clear_stays_on_this_machine_unless_the_operator_says_otherwise() {
+        for (section, address) in
+            [("server", "0.0.0.0:80"), ("server", "192.168.1.5:80"), ("admin", "[::]:0"), ("admin", "[2a00::1]:0")]
+        {
+            let table = format!("[{section}]\nlisten = \"{address}\"\n");
+            let text = wrong(&table);
+            assert!(text.contains(&format!("{section}.listen")) && text.contains(address), "{text}");
+            assert!(text.contains(&format!("`{section}.tls`")) && text.contains("plain_http = true"), "{text}");
+            for rest in ["plain_http = true", "tls = { certificate = \"c.pem\", key = \"k.pem\" }"] {
+                let file = tempfile::NamedTempFile::new().unwrap();
+                std::fs::write(file.path(), format!("{table}{rest}\n")).unwrap();
+                Config::load(Some(file.path())).unwrap();
+            }
+        }
+        for address in ["127.0.0.1:0", "127.8.9.1:0", "[::1]:0", "[::ffff:127.0.0.1]:0"] {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), format!("[server]\nlisten = \"{address}\"\n")).unwrap();
+            Config::load(Some(file.path())).unwrap();
+        }
+        assert!(wrong("[admin]\nconnections_max = 0\n").contains("admin.connections_max"));
+    }
+
+    #[test]
+    fn certificates_are_found_beside_the_configuration() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let file = directory.path().join("provost.toml");
+        let tls = "tls = { certificate = \"c.pem\", key = \"/k.pem\", client_ca = \"ca.pem\", min_version = \"1.3\" }";
+        std::fs::write(&file, format!("[server]\n{tls}\n")).unwrap();
+
+        let config = Config::load(Some(&file)).unwrap();
+
+        let tls = config.server.tls.clone().unwrap();
+        assert_eq!(tls.certificate, directory.path().join("c.pem"));
+        assert_eq!(tls.key, Path::new("/k.pem"));
+        assert_eq!(tls.client_ca, Some(directory.path().join("ca.pem")));
+        assert_eq!(config.base_url(config.server.listen), "https://127.0.0.1:8080/scim/v2");
+        let text = wrong("[server]\ntls = { certificate = \"c.pem\", key = \"k.pem\", min_version = \"1.1\" }\n");
+        assert!(text.contains("1.1") && text.contains("`1.2`") && text.contains("`1.3`"), "{text}");
     }
 
     #[test]

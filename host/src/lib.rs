@@ -1,7 +1,7 @@
 //! Provost: a programmable SCIM host.
 //!
 //! `ARCHITECTURE.md` has the map: the floors, the way of one write, the invariants. In short,
-//! from the top: `cli`, `app` and `schemas` wire; `http` and `admin` are the doors; `pipeline` is the order
+//! from the top: `cli`, `app`, `listener` and `schemas` wire; `http` and `admin` are the doors; `pipeline` is the order
 //! of things; `plugin` and `delivery` are the workers; `store`, `outbound` and `access` the
 //! tools; `hook`, `context`, `trace`, `clock`, `limits` and the crate `provost_scim` the words.
 
@@ -16,6 +16,7 @@ pub mod delivery;
 pub mod hook;
 pub mod http;
 pub mod limits;
+pub mod listener;
 pub mod outbound;
 pub mod pipeline;
 pub mod plugin;

@@ -240,3 +240,21 @@ pub const WATCH_QUIET_MILLIS: u64 = 200;
 
 /// How many different uses of its grants are counted for each plugin.
 pub const USES_REMEMBERED_MAX: usize = 256;
+
+/// How many clients are connected to a listener at once, unless the configuration says less or more.
+pub const CONNECTIONS_DEFAULT: usize = 4_096;
+
+/// How many operators are connected at once, unless the configuration says less or more.
+pub const ADMIN_CONNECTIONS_DEFAULT: usize = 256;
+
+/// How many TLS handshakes of one listener run at once.
+pub const HANDSHAKES_MAX: usize = 256;
+
+/// How long one TLS handshake may take, in milliseconds.
+pub const HANDSHAKE_MILLIS_MAX: u64 = 10_000;
+
+/// How large a file with certificates or a key may be, in bytes.
+pub const TLS_FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// How long the files of a certificate have to be whole after one of them changed, in milliseconds.
+pub const TLS_SETTLE_MILLIS: u64 = 250;

@@ -66,6 +66,10 @@ fn recorder() -> &'static PrometheusHandle {
             "provost_scim_deviations_total",
             "Requests that needed a leniency, by its key under [scim.leniency]; each counts once per request."
         );
+        describe_counter!(
+            crate::listener::HANDSHAKES_FAILED,
+            "TLS handshakes that came to nothing, by listener and reason: `refused` or `timeout`."
+        );
         handle
     })
 }

@@ -13,21 +13,23 @@ const FLOORS: [&[&str]; 6] = [
     &["plugin", "delivery", "upkeep"],
     &["pipeline"],
     &["http", "admin"],
-    &["main", "lib", "app", "cli", "config", "schemas", "telemetry", "watch"],
+    &["main", "lib", "app", "cli", "config", "listener", "schemas", "telemetry", "watch"],
 ];
 
 /// What may be named by these modules only.
-const ROOMS: [(&str, &[&str]); 10] = [
+const ROOMS: [(&str, &[&str]); 12] = [
     ("clap", &["cli"]),
-    ("axum", &["http", "admin", "app", "cli"]),
+    ("axum", &["http", "admin", "app", "cli", "listener"]),
     ("StatusCode", &["http", "admin"]),
     ("wasmtime", &["plugin"]),
     ("sled", &["store"]),
     ("fjall", &["store"]),
     ("reqwest", &["outbound"]),
+    ("rustls", &["listener", "outbound"]),
+    ("tokio_rustls", &["listener"]),
     ("SystemTime", &["clock"]),
     ("metrics_exporter_prometheus", &["telemetry"]),
-    ("notify", &["watch"]),
+    ("notify", &["listener", "watch"]),
 ];
 
 /// The admin door authenticates and logs the way the SCIM door does; a change is described with the

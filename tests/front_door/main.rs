@@ -32,6 +32,7 @@ mod schemas;
 mod searching;
 mod shaping;
 mod shipped;
+mod tls;
 mod transform;
 mod trials;
 mod versions;

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use super::{Failure, Place};
+use crate::listener::Certificates;
 use crate::store::{IndexState, Store};
 
 /// The exit code for a store that is sound, and holds resources that no longer fit their schemas.
@@ -14,6 +15,9 @@ pub(super) async fn check(place: &Place) -> Result<ExitCode, Failure> {
     let config = place.load()?;
     let schemas = config.schemas()?;
     config.check_beside(&schemas)?;
+    for (section, tls) in [("server", &config.server.tls), ("admin", &config.admin.tls)] {
+        tls.as_ref().map(|files| Certificates::read(section, files, |_| ())).transpose()?;
+    }
     match place.config_file() {
         Some(file) => println!("the configuration `{}` is good", file.display()),
         None => println!("there is no configuration file; the defaults are good"),

@@ -12,9 +12,9 @@ use serde_json::Value;
 
 use super::{Failure, Place, print};
 use crate::admin::{self, Call, Desk, Listing};
-use crate::app::{ADMIN_ADDRESS_FILE, ADMIN_TOKEN_FILE};
+use crate::app::{ADMIN_ADDRESS_FILE, ADMIN_PINS_FILE, ADMIN_TOKEN_FILE};
 use crate::clock::Clock;
-use crate::outbound::{Grant, Method, Outbound, OutboundError, Policy, Request};
+use crate::outbound::{ClientIdentity, Grant, Method, Outbound, OutboundError, Policy, Request};
 use crate::store::Store;
 
 /// How long a running server may take to answer, in seconds.
@@ -70,7 +70,7 @@ impl Office {
             )
             .into());
         }
-        if let Some(client) = Client::find(data)?
+        if let Some(client) = Client::find(place, data)?
             && client.is_there().await
         {
             return Ok(Self::Server(client));
@@ -105,15 +105,29 @@ struct Client {
 
 impl Client {
     /// The server that says it runs on this data directory, if one does.
-    fn find(data: &Path) -> Result<Option<Self>, Failure> {
+    fn find(place: &Place, data: &Path) -> Result<Option<Self>, Failure> {
         let Some(address) = read_line(&data.join(ADMIN_ADDRESS_FILE))? else { return Ok(None) };
         let token = read_line(&data.join(ADMIN_TOKEN_FILE))?.ok_or_else(|| {
             format!("`{}` is missing; it holds the token for the running server", data.join(ADMIN_TOKEN_FILE).display())
         })?;
-        let base = format!("http://{address}");
+        let safe = address.starts_with("https://");
+        let base = if safe { address } else { format!("http://{address}") };
+        let outbound = if safe { Self::pinned(place, data)? } else { Outbound::new() };
         let methods = vec![Method::Get, Method::Post, Method::Delete];
         let grant = Grant { origin: base.clone().try_into()?, methods, private: true };
-        Ok(Some(Self { base, token, outbound: Outbound::new(), grant }))
+        Ok(Some(Self { base, token, outbound, grant }))
+    }
+
+    /// Trusts the certificate that the running server shows and no other, whatever name is in it.
+    fn pinned(place: &Place, data: &Path) -> Result<Outbound, Failure> {
+        // Without the file nobody is trusted: a server that was killed may have left only its address.
+        let pins = read_line(&data.join(ADMIN_PINS_FILE))?.unwrap_or_default().lines().map(str::to_owned).collect();
+        let identity = place.load()?.admin.client.map(|files| -> Result<_, Failure> {
+            let read = |file: &Path| fs::read(file).map_err(|e| format!("`{}` cannot be read: {e}", file.display()));
+            Ok(ClientIdentity { certificate: read(&files.certificate)?, key: read(&files.key)? })
+        });
+        let identity = identity.transpose()?;
+        Ok(Outbound::pinned(pins, identity.as_ref()).map_err(|problem| format!("`admin.client`: {problem}"))?)
     }
 
     /// Whether anybody listens; after a kill the address may be a dead one.
@@ -122,7 +136,14 @@ impl Client {
     }
 
     async fn send(&self, call: &Call) -> Result<Value, Failure> {
-        let response = self.request(call).await?;
+        let response = self.request(call).await.map_err(|error| match error {
+            OutboundError::Tls(why) => format!(
+                "no TLS connection to the running server: {why}; where `admin.tls.client_ca` is set, the commands \
+                 need `admin.client` in the configuration"
+            )
+            .into(),
+            other => Failure::from(other),
+        })?;
         let answer: Value = serde_json::from_slice(&response.body)?;
         match response.status {
             200..=299 => Ok(answer),

@@ -9,6 +9,7 @@
 mod address;
 mod error;
 mod grant;
+mod pinned;
 mod resolve;
 
 #[cfg(test)]
@@ -17,12 +18,13 @@ mod tests;
 use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, Url};
+use reqwest::{Client, ClientBuilder, Url};
 use tokio::time::timeout;
 use tracing::warn;
 
 pub use error::OutboundError;
 pub use grant::{Grant, Method, Origin};
+pub use pinned::ClientIdentity;
 
 use crate::limits;
 use address::Reach;
@@ -123,6 +125,21 @@ impl Outbound {
         Self::resolving(Names::System)
     }
 
+    /// A client that trusts nobody but servers whose certificate has one of these SHA-256 digests, in
+    /// hexadecimal, and shows this identity where it is asked for one.
+    ///
+    /// # Errors
+    /// What is wrong with the identity.
+    pub fn pinned(pins: Vec<String>, identity: Option<&ClientIdentity>) -> Result<Self, &'static str> {
+        let config = pinned::config(pins, identity)?;
+        let client = |reach| builder(reach, Names::System).tls_backend_preconfigured(config.clone()).build();
+        let broken = "the client could not be made";
+        Ok(Self {
+            public: client(Reach::Public).map_err(|_| broken)?,
+            private: client(Reach::Private).map_err(|_| broken)?,
+        })
+    }
+
     fn resolving(names: Names) -> Self {
         // Another part of the process may have chosen a provider already; any will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -153,20 +170,22 @@ impl Outbound {
     }
 }
 
+fn builder(reach: Reach, names: Names) -> ClientBuilder {
+    Client::builder()
+        .user_agent(concat!("provost/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .no_proxy()
+        .dns_resolver(Resolver::new(reach, names))
+        .connect_timeout(Duration::from_millis(limits::HTTP_CONNECT_MILLIS_MAX))
+        .pool_idle_timeout(IDLE_CONNECTION)
+        .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
+        .http1_max_headers(ANSWER_HEADERS_MAX)
+        .http2_max_header_list_size(limits::HTTP_HEADER_BYTES_MAX as u32)
+}
+
 fn client(reach: Reach, names: Names) -> Client {
-    let plain = || {
-        Client::builder()
-            .user_agent(concat!("provost/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .no_proxy()
-            .dns_resolver(Resolver::new(reach, names.clone()))
-            .connect_timeout(Duration::from_millis(limits::HTTP_CONNECT_MILLIS_MAX))
-            .pool_idle_timeout(IDLE_CONNECTION)
-            .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
-            .http1_max_headers(ANSWER_HEADERS_MAX)
-            .http2_max_header_list_size(limits::HTTP_HEADER_BYTES_MAX as u32)
-    };
+    let plain = || builder(reach, names.clone());
     plain().build().unwrap_or_else(|error| {
         // A machine without certificate authorities can still speak plain HTTP.
         warn!(error = %error, "no certificate authorities could be read: https requests will fail");
