@@ -1,5 +1,7 @@
 //! A running server: everything wired, in the order it starts and in the order it stops.
 
+mod author;
+
 use std::fs;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
@@ -130,14 +132,6 @@ impl App {
         let (listens, admin_listens) = (scim.1, admin.1);
         let base_url = config.base_url(listens);
 
-        let (stop, stopped) = watch::channel(false);
-        let (delivery, delivering) = Delivery::start(
-            store.clone(),
-            plugins.roster().clone(),
-            clock.clone(),
-            config.delivery.into(),
-            stopped.clone(),
-        );
         let settings = Settings {
             base_url: base_url.clone(),
             leniency: config.scim.leniency.clone(),
@@ -148,6 +142,16 @@ impl App {
             me: config.scim.me.clone(),
         };
         let pipeline = Arc::new(Pipeline::new(store.clone(), plugins.roster().clone(), schemas, settings));
+        plugins.write_through(author::author(&pipeline));
+
+        let (stop, stopped) = watch::channel(false);
+        let (delivery, delivering) = Delivery::start(
+            store.clone(),
+            plugins.roster().clone(),
+            clock.clone(),
+            config.delivery.into(),
+            stopped.clone(),
+        );
         let api = Api {
             pipeline: pipeline.clone(),
             store: store.clone(),

@@ -6,6 +6,8 @@
 //! Three things are never mixed up here: a *refusal* (the rule said no), a plugin *error* (the
 //! rule could not tell) and a *fault* (the guest broke a limit, trapped, or answered nonsense).
 
+mod own;
+
 use std::fmt;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
@@ -17,6 +19,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::context::{Actor, RequestContext};
+
+pub use own::{Author, OwnChange, OwnChangeError, OwnRights, Trail};
 
 /// The name an operator gave a plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -511,6 +515,8 @@ pub struct Cause {
     pub version: u64,
     /// When, in milliseconds since the Unix epoch.
     pub at_ms: i64,
+    /// The plugins that led to it, oldest first; empty if a client made it.
+    pub trail: Arc<[PluginName]>,
 }
 
 /// One message on its way out of the outbox.
@@ -592,6 +598,12 @@ pub trait Hooks: Send + Sync + 'static {
 
     /// Sends one enqueued HTTP request, under the grants of the plugin that enqueued it.
     fn send<'a>(&'a self, message: &'a Message, attempt: u32) -> BoxFuture<'a, Result<(), Trouble>>;
+
+    /// What this plugin may change by itself; nothing, if it is not in the set or switched off.
+    fn own_rights(&self, plugin: &PluginName) -> Option<OwnRights> {
+        let _ = plugin;
+        None
+    }
 
     /// Runs one job; answers with its one sentence for the operator.
     fn run<'a>(&'a self, cx: &'a RequestContext, run: &'a JobRun) -> BoxFuture<'a, Result<String, Trouble>>;

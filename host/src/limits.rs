@@ -123,6 +123,10 @@ pub const DELIVERY_BACKOFF_MILLIS_MIN: u64 = 250;
 /// The longest wait between two attempts of a delivery, in milliseconds.
 pub const DELIVERY_BACKOFF_MILLIS_MAX: u64 = 300_000;
 
+/// How many plugins may stand behind one another in a change: one answers the change that another made, and so on.
+/// Beyond, they count as a loop.
+pub const HOPS_MAX: usize = 4;
+
 /// How long a plugin may take to describe itself or to check its configuration, in milliseconds.
 pub const LIFECYCLE_MILLIS_MAX: u64 = 5_000;
 

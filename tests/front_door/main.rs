@@ -11,6 +11,7 @@ mod copying;
 mod crowds;
 mod cursors;
 mod directory;
+mod directory_writes;
 mod errors;
 mod forwarding;
 mod golden;

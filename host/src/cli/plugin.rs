@@ -332,6 +332,7 @@ impl Input {
                 id: Uuid::new_v4(),
                 version: 1,
                 at_ms: cx.now.as_millisecond(),
+                trail: [].into(),
             },
         }
     }

@@ -277,10 +277,18 @@ fn write(error: &WriteError) -> Wire {
         WriteError::Contended { .. } | WriteError::OutboxFull => Wire::later(error),
         WriteError::StateFull { .. } => Wire::later(error),
         WriteError::Me(error) => me(error),
+        WriteError::Ungranted(ungranted) => Wire::new(StatusCode::FORBIDDEN, ungranted),
+        WriteError::Looped { .. } => Wire::new(StatusCode::FORBIDDEN, error),
         WriteError::Hash(HashError::Crowded) => Wire::later(error),
         WriteError::Hash(HashError::Failed(_)) => Wire::internal(),
         WriteError::Clash | WriteError::Store(_) => Wire::internal(),
     }
+}
+
+/// What a client would have been answered to this: status, keyword, and one sentence.
+pub fn answered(error: &WriteError) -> (u16, Option<ScimType>, String) {
+    let wire = write(error);
+    (wire.status.as_u16(), wire.scim_type, wire.detail)
 }
 
 fn me(error: &MeError) -> Wire {

@@ -32,7 +32,7 @@ use crate::context::RequestContext;
 use crate::pipeline::Pipeline;
 use crate::store::Store;
 
-pub use error::{HttpError, chain as error_chain};
+pub use error::{HttpError, answered, chain as error_chain};
 pub use extract::{Caller, RequestId, authenticate};
 pub use observe::request_id;
 pub use prefer::PatchAnswer;

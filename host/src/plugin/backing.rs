@@ -64,6 +64,14 @@ impl Backing {
         Self::Memory(Arc::default())
     }
 
+    /// What kind of resource has this name.
+    pub(super) fn resource_type(&self, name: &str) -> Option<Arc<ResourceType>> {
+        match self {
+            Self::Store { schemas, .. } => schemas.resource_type(name).cloned(),
+            Self::Memory(_) => None,
+        }
+    }
+
     pub(super) async fn state_get(
         &self,
         realm: Realm,

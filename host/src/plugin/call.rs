@@ -141,6 +141,7 @@ async fn begin_lifecycle(house: &Arc<House>, identity: &Arc<Identity>) -> Result
         request_id: "load".into(),
         realm: Realm::DEFAULT,
         now: Timestamp::UNIX_EPOCH,
+        trail: Arc::default(),
     };
     // While a plugin is loaded, nobody else calls it: it needs no row of its own.
     let alone = Arc::new(tokio::sync::Semaphore::new(1));

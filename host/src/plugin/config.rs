@@ -12,7 +12,7 @@ use provost_scim::secret::PASSWORD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::hook::{Act, OnFault, PluginName};
+use crate::hook::{Act, OnFault, Operation, PluginName};
 use crate::limits;
 use crate::outbound;
 
@@ -67,9 +67,22 @@ pub struct Grant {
     pub outbox: Vec<String>,
     /// The resource types it may read.
     pub directory: Vec<String>,
+    /// What it may change by itself: of which resource types, by which operations. `write` says which attributes.
+    pub directory_write: Vec<DirectoryWrite>,
     /// What it may see in clear of what nobody else ever sees: `password`, in the reviews of the
     /// changes that set one. The stored hash is never shown.
     pub read_sensitive: Vec<String>,
+}
+
+/// What a plugin may do by itself to resources of one type.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DirectoryWrite {
+    /// The resource type's name.
+    #[serde(rename = "type")]
+    pub resource_type: String,
+    /// Of `create`, `replace`, `patch` and `delete`.
+    pub operations: Vec<Operation>,
 }
 
 impl Grant {
@@ -262,6 +275,13 @@ impl PluginConfig {
         if !grant.directory.is_empty() && !imports(Import::Directory) {
             return Err(self.wrong("grant.directory", "has no effect unless grant.imports has \"directory\""));
         }
+        if !grant.directory_write.is_empty() && !imports(Import::DirectoryWrite) {
+            let problem = "has no effect unless grant.imports has \"directory-write\"";
+            return Err(self.wrong("grant.directory_write", problem));
+        }
+        if let Some(empty) = grant.directory_write.iter().find(|grant| grant.operations.is_empty()) {
+            return Err(self.wrong("grant.directory_write", format!("`{}` has no operations", empty.resource_type)));
+        }
         Ok(())
     }
 
@@ -323,7 +343,6 @@ fn refuse() -> OnFault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hook::Operation;
 
     fn parse(rest: &str) -> Result<PluginConfig, toml::de::Error> {
         toml::from_str(&format!("name = \"p\"\nplugin = \"p.wasm\"\n{rest}"))
@@ -412,6 +431,10 @@ mod tests {
     fn a_grant_that_could_have_no_effect_is_refused() {
         assert!(problem("[grant]\noutbox = [\"m\"]").contains("grant.outbox"));
         assert!(problem("[grant]\ndirectory = [\"User\"]").contains("grant.directory"));
+        let own = |operations: &str| format!("directory_write = [{{ type = \"User\", operations = [{operations}] }}]");
+        assert!(problem(&format!("[grant]\n{}", own("\"patch\""))).contains("imports has \"directory-write\""));
+        let imported = format!("[grant]\nimports = [\"directory-write\"]\n{}", own(""));
+        assert!(problem(&imported).contains("`User` has no operations"));
         assert!(problem("[grant]\nread_sensitive = [\"pin\"]").contains("grant.read_sensitive"));
         let http = "[[grant.http]]\norigin = \"http://a.test\"\nmethods = [\"GET\"]";
         assert!(problem(http).contains("grant.http"));

@@ -17,7 +17,7 @@ use super::inspect::Exports;
 use super::memory::Memory;
 use super::wasi::Wasi;
 use crate::context::{Realm, RequestContext};
-use crate::hook::StagedMessage;
+use crate::hook::{PluginName, StagedMessage};
 
 /// What stays the same from call to call of one plugin.
 #[derive(Debug)]
@@ -57,12 +57,14 @@ pub(super) struct Occasion {
     pub(super) realm: Realm,
     /// The request's one time.
     pub(super) now: Timestamp,
+    /// The plugins that stand behind a change made in this call, the called one last.
+    pub(super) trail: Arc<[PluginName]>,
 }
 
 impl Occasion {
     /// A call during this request.
     pub(super) fn of(cx: &RequestContext, phase: Phase) -> Self {
-        Self { phase, request_id: cx.request_id.clone(), realm: cx.realm, now: cx.now }
+        Self { phase, request_id: cx.request_id.clone(), realm: cx.realm, now: cx.now, trail: cx.trail.clone() }
     }
 }
 

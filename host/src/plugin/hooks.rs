@@ -22,7 +22,7 @@ use super::status::Record;
 use crate::context::{Actor, Realm, RequestContext};
 use crate::hook::{
     Act, Attribution, Change, Committed, Consulted, Decision, Effects, Fault, FaultKind, HookGroup, Hooks, Inquiry,
-    JobRun, Message, PluginName, Trouble, Verdict, Work,
+    JobRun, Message, OwnRights, PluginName, Trail, Trouble, Verdict, Work,
 };
 use crate::limits::HTTP_ANSWER_BYTES_MAX;
 use crate::outbound::{Policy, Request};
@@ -143,6 +143,13 @@ impl Hooks for PluginSet {
             outcome
         }
         .boxed()
+    }
+
+    fn own_rights(&self, plugin: &PluginName) -> Option<OwnRights> {
+        let plugin = self.plugin(plugin).filter(|plugin| !matches!(plugin.standing, Standing::Disabled))?;
+        let granted = plugin.config.grant.directory_write.iter();
+        let operations = granted.map(|grant| (grant.resource_type.clone(), grant.operations.clone())).collect();
+        Some(OwnRights { operations, may_write: plugin.may_write.clone() })
     }
 
     fn run<'a>(&'a self, cx: &'a RequestContext, run: &'a JobRun) -> BoxFuture<'a, Result<String, Trouble>> {
@@ -376,6 +383,7 @@ impl PluginSet {
             request_id: message.cause.request_id.as_str().into(),
             realm: Realm::DEFAULT,
             now: self.house.clock.now(),
+            trail: Trail(&message.cause.trail).and(&message.plugin),
         }
     }
 }

@@ -33,17 +33,17 @@ mod wasi;
 mod tests;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use futures::future::join_all;
 
 pub use backing::{Backing, Memory};
-pub use config::{ConfigError, Grant, Import, Limit, PluginConfig, check_configs};
+pub use config::{ConfigError, DirectoryWrite, Grant, Import, Limit, PluginConfig, check_configs};
 pub use set::PluginSet;
 pub use status::{PluginState, PluginStatus, RecentFault};
 
 use crate::clock::Clock;
-use crate::hook::Roster;
+use crate::hook::{Author, Roster};
 use crate::outbound::Outbound;
 use engine::Sandbox;
 use set::Plugin;
@@ -68,6 +68,8 @@ struct House {
     backing: Backing,
     outbound: Outbound,
     clock: Clock,
+    /// Where plugins' own changes go; nowhere, without a server.
+    author: OnceLock<Author>,
 }
 
 impl PluginHost {
@@ -88,7 +90,7 @@ impl PluginHost {
         clock: Clock,
     ) -> Result<Self, SandboxError> {
         let sandbox = Sandbox::new(data_dir).map_err(|error| SandboxError(format!("{error:#}")))?;
-        let house = Arc::new(House { sandbox, backing, outbound, clock });
+        let house = Arc::new(House { sandbox, backing, outbound, clock, author: OnceLock::new() });
         let plugins = join_all(configs.into_iter().map(|config| Plugin::load(&house, config, builtins))).await;
         house.sandbox.tell_cache();
         let set = Arc::new(PluginSet::new(house, plugins.into_iter().map(Arc::new).collect()));
@@ -102,6 +104,12 @@ impl PluginHost {
     /// When this machine cannot run a sandbox at all.
     pub async fn offline(configs: Vec<PluginConfig>, builtins: Builtins) -> Result<Self, SandboxError> {
         Self::start(configs, None, Backing::memory(), Outbound::new(), builtins, Clock::System).await
+    }
+
+    /// Says once where plugins' own changes go. Until then they are told that it is not possible now.
+    pub fn write_through(&self, author: Author) {
+        let house = &self.set.house;
+        house.author.get_or_init(|| author);
     }
 
     /// How each plugin is doing, in the operator's order.

@@ -37,6 +37,7 @@ fn house() -> Arc<House> {
         backing: Backing::memory(),
         outbound: Outbound::new(),
         clock: Clock::System,
+        author: Default::default(),
     })
 }
 
@@ -44,8 +45,13 @@ fn guest_in(house: &Arc<House>, phase: Phase, table: &str) -> Guest {
     let config: PluginConfig = toml::from_str(&format!("name = \"p\"\nplugin = \"p.wasm\"\n{table}")).unwrap();
     let bounds = config.bounds().unwrap();
     let identity = Identity { config, bounds, config_json: "{}".into(), exports: Exports::UNKNOWN };
-    let occasion =
-        Occasion { phase, request_id: "r-1".into(), realm: Realm::DEFAULT, now: jiff::Timestamp::UNIX_EPOCH };
+    let occasion = Occasion {
+        phase,
+        request_id: "r-1".into(),
+        realm: Realm::DEFAULT,
+        now: jiff::Timestamp::UNIX_EPOCH,
+        trail: Arc::default(),
+    };
     Guest::new(Arc::new(identity), house.clone(), occasion, Instant::now() + Duration::from_secs(5))
 }
 
@@ -318,6 +324,7 @@ async fn state_and_directory_are_the_stores() {
         backing,
         outbound: Outbound::new(),
         clock: Clock::System,
+        author: Default::default(),
     });
 
     let mut guest = guest_in(&house, Phase::After, GRANTED);
