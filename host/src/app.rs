@@ -25,6 +25,7 @@ use crate::http::{self, Api, Health};
 use crate::outbound::Outbound;
 use crate::pipeline::{Pipeline, Settings};
 use crate::plugin::{Backing, PluginHost, PluginState, SandboxError};
+use crate::schedule::Schedule;
 use crate::schemas::BadSchemas;
 use crate::store::{OpenError, Store, StoreError, TokenRecord};
 use crate::{telemetry, upkeep};
@@ -99,6 +100,8 @@ pub struct App {
     pub plugins: Arc<PluginHost>,
     /// The delivery worker.
     pub delivery: Delivery,
+    /// The plugins' jobs.
+    pub schedule: Schedule,
     data: PathBuf,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
@@ -152,6 +155,8 @@ impl App {
             config.delivery.into(),
             stopped.clone(),
         );
+        let (schedule, scheduling) =
+            Schedule::start(store.clone(), plugins.roster().clone(), clock.clone(), stopped.clone());
         let api = Api {
             pipeline: pipeline.clone(),
             store: store.clone(),
@@ -162,7 +167,8 @@ impl App {
             patch_answer: config.scim.patch_answer,
             health: health(plugins.clone(), store.clone()),
         };
-        let desk = Arc::new(Desk::serving(store.clone(), clock.clone(), plugins.clone(), delivery.clone()));
+        let desk =
+            Arc::new(Desk::serving(store.clone(), clock.clone(), plugins.clone(), delivery.clone(), schedule.clone()));
         let keep_days = Some(config.store.keep_days).filter(|days| *days > 0);
         let tasks = vec![
             tokio::spawn(serve(scim.0, http::router(api), stopped.clone())),
@@ -171,6 +177,7 @@ impl App {
             tokio::spawn(telemetry::keep_metrics(stopped.clone())),
             tokio::spawn(upkeep::run(store.clone(), clock, keep_days, stopped)),
             delivering,
+            scheduling,
         ];
         write_file(data, ADMIN_ADDRESS_FILE, &admin_listens.to_string())?;
         info!(address = %listens, base_url, "SCIM is served at {base_url}");
@@ -184,19 +191,30 @@ impl App {
             store,
             plugins,
             delivery,
+            schedule,
             data,
             stop,
             tasks,
         })
     }
 
-    /// Lets requests and deliveries in flight end, closes the doors and the store.
+    /// Lets requests, deliveries and jobs in flight end, closes the doors and the store.
     pub async fn stop(self) {
+        self.stop_within(Duration::from_secs(STOP_SECONDS_MAX)).await;
+    }
+
+    /// The same for whoever has another patience: what has not ended by then is cut off, as by a crash.
+    pub async fn stop_within(self, patience: Duration) {
         info!("stopping: requests in flight may end");
         let _ = self.stop.send(true);
+        let cut_off: Vec<_> = self.tasks.iter().map(JoinHandle::abort_handle).collect();
         let all = futures::future::join_all(self.tasks);
-        if tokio::time::timeout(Duration::from_secs(STOP_SECONDS_MAX), all).await.is_err() {
-            warn!("some requests did not end within {STOP_SECONDS_MAX} seconds and were cut off");
+        if tokio::time::timeout(patience, all).await.is_err() {
+            warn!(
+                "some requests, deliveries or jobs did not end within {} seconds and were cut off",
+                patience.as_secs()
+            );
+            cut_off.iter().for_each(tokio::task::AbortHandle::abort);
         }
         let _ = fs::remove_file(self.data.join(ADMIN_ADDRESS_FILE));
         self.store.close().await;

@@ -2,7 +2,7 @@
 //!
 //! `ARCHITECTURE.md` has the map: the floors, the way of one write, the invariants. In short,
 //! from the top: `cli`, `app` and `schemas` wire; `http` and `admin` are the doors; `pipeline` is the order
-//! of things; `plugin` and `delivery` are the workers; `store`, `outbound` and `access` the
+//! of things; `plugin`, `delivery` and `schedule` are the workers; `store`, `outbound` and `access` the
 //! tools; `hook`, `context`, `clock`, `limits` and the crate `provost_scim` the words.
 
 pub mod access;
@@ -19,6 +19,7 @@ pub mod limits;
 pub mod outbound;
 pub mod pipeline;
 pub mod plugin;
+pub mod schedule;
 pub mod schemas;
 pub mod store;
 pub mod telemetry;

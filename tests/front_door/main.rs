@@ -18,6 +18,7 @@ mod golden;
 mod groups;
 mod hostile;
 mod indexes;
+mod jobs;
 mod leniency;
 mod loading;
 mod me;

@@ -37,6 +37,15 @@ pub enum Call {
     },
     /// Committed changes, oldest first.
     Journal(Listing),
+    /// Every job and how it is doing.
+    JobList,
+    /// Starts a job now.
+    JobRun {
+        /// Whose.
+        plugin: String,
+        /// The plugin's own name for it.
+        job: String,
+    },
 }
 
 /// What a new token should be.
@@ -113,6 +122,15 @@ impl Call {
             Self::OutboxRedrive { key } => plain("POST", format!("/admin/outbox/{key}/redrive")),
             Self::OutboxDrop { key } => plain("DELETE", format!("/admin/outbox/{key}")),
             Self::Journal(listing) => listed("/admin/journal", listing),
+            Self::JobList => plain("GET", "/admin/jobs".to_owned()),
+            Self::JobRun { plugin, job } => {
+                plain("POST", format!("/admin/jobs/{}/{}/run", segment(plugin), segment(job)))
+            }
         }
     }
+}
+
+/// Text as one segment of a path.
+fn segment(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }

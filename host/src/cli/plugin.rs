@@ -165,6 +165,7 @@ async fn try_hook(place: &Place, component: &str, input: &PathBuf, hook: Hook) -
 /// A component on trial, under its own name.
 fn trial(component: &str, config: Map<String, Value>, grant: Grant) -> PluginConfig {
     PluginConfig {
+        job: Vec::new(),
         name: PluginName::from("trial"),
         plugin: component.to_owned(),
         sha256: None,

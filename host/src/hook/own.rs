@@ -2,7 +2,7 @@
 //!
 //! Such a change takes the same way as a client's. What is different is who made it, by which right
 //! (the operator's grant), and that plugins which answer each other's changes must come to an end:
-//! each change knows the plugins that led to it, and beyond [`HOPS_MAX`] there is no further one.
+//! each change knows the plugins that led to it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +12,6 @@ use provost_scim::Attributes;
 
 use super::{Operation, PluginName};
 use crate::context::RequestContext;
-use crate::limits::HOPS_MAX;
 
 /// One change that a plugin makes by itself, as it worded it.
 #[derive(Debug, Clone)]
@@ -81,11 +80,6 @@ impl OwnRights {
 pub struct Trail<'a>(pub &'a [PluginName]);
 
 impl Trail<'_> {
-    /// Whether it is longer than a chain of rules that comes to an end.
-    pub fn is_loop(self) -> bool {
-        self.0.len() > HOPS_MAX
-    }
-
     /// The same, with one more plugin behind.
     pub fn and(self, plugin: &PluginName) -> Arc<[PluginName]> {
         self.0.iter().chain(std::iter::once(plugin)).cloned().collect()

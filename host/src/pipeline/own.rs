@@ -17,6 +17,7 @@ use super::{At, Pipeline, Precondition, WriteError};
 use crate::access::{self, Action};
 use crate::context::RequestContext;
 use crate::hook::{Change, Operation, OwnChange, OwnRights, PluginName, Trail};
+use crate::limits::HOPS_MAX;
 
 /// The operator did not grant a plugin this change.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,7 +46,7 @@ impl Pipeline {
             let what = format!("{verb} resources of the type `{of}`");
             return Err(ungranted(plugin, what, "grant.directory_write").into());
         }
-        if Trail(&cx.trail).is_loop() {
+        if cx.trail.len() > HOPS_MAX {
             let trail = Trail(&cx.trail).to_string();
             warn!(plugin.name = %plugin, request.id = %cx.request_id, trail, "plugins answer each other's changes: {trail}");
             return Err(WriteError::Looped { trail });
@@ -53,13 +54,14 @@ impl Pipeline {
         let unknown =
             || Invalid::path(format!("there is no resource type `{}`", change.resource_type.escape_default()));
         let of = self.schemas.resource_type(&change.resource_type).ok_or_else(unknown)?.clone();
-        let projection = Projection::from_query(&[], &["members", "groups"], &self.settings.leniency)?;
+        let leniency = &self.leniency(cx);
+        let projection = Projection::from_query(&[], &["members", "groups"], leniency)?;
 
         if change.operation == Operation::Create {
             let answer = self.create(cx, &of, body(&change)?, &projection).await?;
             return Ok(Some(answer.document));
         }
-        let if_match = change.if_match.as_deref().map(|tag| EntityTags::parse_with(tag, &self.settings.leniency));
+        let if_match = change.if_match.as_deref().map(|tag| EntityTags::parse_with(tag, leniency));
         let unknown = || WriteError::NotFound { resource_type: of.name.clone() };
         let id = change.id.as_deref().and_then(resource::parse_id).ok_or_else(unknown)?;
         let at = At { resource_type: of, id, precondition: Precondition { if_match, if_none_match: None } };

@@ -12,7 +12,8 @@ use provost_scim::secret::PASSWORD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::hook::{Act, OnFault, Operation, PluginName};
+use super::jobs::{self, JobConfig};
+use crate::hook::{Act, JobPlan, OnFault, Operation, PluginName};
 use crate::limits;
 use crate::outbound;
 
@@ -51,6 +52,9 @@ pub struct PluginConfig {
     /// How much of it.
     #[serde(default)]
     pub limit: Limit,
+    /// What it does on a clock: `[[plugin.job]]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub job: Vec<JobConfig>,
 }
 
 /// What a plugin may do. The default is nothing.
@@ -194,6 +198,8 @@ pub(super) struct Bounds {
     pub(super) log_lines: u32,
     pub(super) host_calls: u32,
     pub(super) http_calls: u32,
+    pub(super) job_host_calls: u32,
+    pub(super) job_http_calls: u32,
     pub(super) outbox_messages: usize,
     pub(super) concurrency: usize,
 }
@@ -222,11 +228,17 @@ impl PluginConfig {
         self.check_name()?;
         self.check_source()?;
         self.check_grant()?;
+        self.jobs()?;
         self.bounds().map(drop)
     }
 
     fn wrong(&self, key: &'static str, problem: impl Into<String>) -> ConfigError {
         ConfigError { plugin: self.name.clone(), key, problem: problem.into() }
+    }
+
+    /// The plans of its jobs.
+    pub(super) fn jobs(&self) -> Result<Vec<JobPlan>, ConfigError> {
+        jobs::plans(&self.name, &self.job).map_err(|(key, problem)| self.wrong(key, problem))
     }
 
     fn check_name(&self) -> Result<(), ConfigError> {
@@ -316,6 +328,8 @@ impl PluginConfig {
             log_lines: log_lines as u32,
             host_calls: host_calls as u32,
             http_calls: http_calls as u32,
+            job_host_calls: limit.host_calls.map_or(limits::JOB_HOST_CALLS_MAX, |_| host_calls as u32),
+            job_http_calls: limit.http_calls.map_or(limits::JOB_HTTP_CALLS_MAX, |_| http_calls as u32),
             outbox_messages: within("limit.outbox_messages", limit.outbox_messages, 0, messages_max)? as usize,
             concurrency: match limit.concurrency {
                 None => limits::GUEST_CALLS_PER_PLUGIN_DEFAULT as usize,

@@ -59,12 +59,21 @@ pub(super) struct Occasion {
     pub(super) now: Timestamp,
     /// The plugins that stand behind a change made in this call, the called one last.
     pub(super) trail: Arc<[PluginName]>,
+    /// Whether it is a run of a job, which may ask for more than an answer to somebody who waits.
+    pub(super) is_job: bool,
 }
 
 impl Occasion {
     /// A call during this request.
     pub(super) fn of(cx: &RequestContext, phase: Phase) -> Self {
-        Self { phase, request_id: cx.request_id.clone(), realm: cx.realm, now: cx.now, trail: cx.trail.clone() }
+        Self {
+            phase,
+            request_id: cx.request_id.clone(),
+            realm: cx.realm,
+            now: cx.now,
+            trail: cx.trail.clone(),
+            is_job: false,
+        }
     }
 }
 
@@ -108,8 +117,15 @@ impl Guest {
     pub(super) fn enter(&mut self, import: &'static str) -> wasmtime::Result<()> {
         self.last_host_call = Some(import);
         self.host_calls += 1;
-        let allowed = self.identity.bounds.host_calls;
+        let bounds = &self.identity.bounds;
+        let allowed = if self.occasion.is_job { bounds.job_host_calls } else { bounds.host_calls };
         if self.host_calls > allowed { Err(Breach::HostCalls(allowed).into()) } else { Ok(()) }
+    }
+
+    /// How many HTTP requests this call may make.
+    pub(super) fn http_calls_max(&self) -> u32 {
+        let bounds = &self.identity.bounds;
+        if self.occasion.is_job { bounds.job_http_calls } else { bounds.http_calls }
     }
 
     pub(super) fn last_host_call(&self) -> Option<&'static str> {

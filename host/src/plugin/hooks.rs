@@ -22,7 +22,7 @@ use super::status::Record;
 use crate::context::{Actor, Realm, RequestContext};
 use crate::hook::{
     Act, Attribution, Change, Committed, Consulted, Decision, Effects, Fault, FaultKind, HookGroup, Hooks, Inquiry,
-    JobRun, Message, OwnRights, PluginName, Trail, Trouble, Verdict, Work,
+    JobPlan, JobRun, Message, OwnRights, PluginName, Trail, Trouble, Verdict, Work,
 };
 use crate::limits::HTTP_ANSWER_BYTES_MAX;
 use crate::outbound::{Policy, Request};
@@ -152,6 +152,12 @@ impl Hooks for PluginSet {
         Some(OwnRights { operations, may_write: plugin.may_write.clone() })
     }
 
+    fn jobs(&self) -> Vec<JobPlan> {
+        let enabled = self.plugins().filter(|plugin| !matches!(plugin.standing, Standing::Disabled));
+        // What cannot be planned was refused with the configuration.
+        enabled.flat_map(|plugin| plugin.config.jobs().unwrap_or_default()).collect()
+    }
+
     fn run<'a>(&'a self, cx: &'a RequestContext, run: &'a JobRun) -> BoxFuture<'a, Result<String, Trouble>> {
         async move {
             let plugin = self.find(&run.name.plugin)?;
@@ -266,19 +272,22 @@ impl PluginSet {
     async fn work(&self, plugin: &Plugin, cx: &RequestContext, run: &JobRun) -> Result<String, Trouble> {
         let (identity, loaded) = plugin.ready()?;
         let hook = loaded.schedule.as_ref().ok_or_else(|| plugin.lacks(HookGroup::Schedule))?;
-        let occasion = wire_schedule::Occasion {
+        let told = wire_schedule::Occasion {
             job: run.name.job.clone(),
             due_ms: millis(run.due.as_millisecond()),
             last_success_ms: run.last_success.map(|at| millis(at.as_millisecond())),
             by_hand: run.by_hand,
         };
-        let mut call = self.begin(plugin, identity, Occasion::of(cx, Phase::After), identity.bounds.delivery).await?;
+        let job = plugin.config.job.iter().find(|job| job.name == run.name.job);
+        let allowed = job.ok_or_else(|| refused("the plugin has no such job any more"))?.deadline();
+        let occasion = Occasion { is_job: true, ..Occasion::of(cx, Phase::After) };
+        let mut call = self.begin(plugin, identity, occasion, allowed).await?;
         let context = Told { attempt: run.attempt, ..Told::of_job(cx) }.context(call.remaining_ms());
 
         let deadline = call.deadline();
         let answer = deadline.hold(async {
             let instance = hook.instantiate_async(&mut call.store).await.map_err(not_started)?;
-            instance.provost_plugin_schedule().call_run(&mut call.store, &context, &occasion).await
+            instance.provost_plugin_schedule().call_run(&mut call.store, &context, &told).await
         });
         let answer = answer.await;
         let (answer, _guest) = call.end(answer)?;
@@ -384,6 +393,7 @@ impl PluginSet {
             realm: Realm::DEFAULT,
             now: self.house.clock.now(),
             trail: Trail(&message.cause.trail).and(&message.plugin),
+            is_job: false,
         }
     }
 }

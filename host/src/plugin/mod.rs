@@ -23,6 +23,7 @@ mod guest;
 mod hooks;
 mod imports;
 mod inspect;
+mod jobs;
 mod load;
 mod memory;
 mod set;
@@ -39,6 +40,7 @@ use futures::future::join_all;
 
 pub use backing::{Backing, Memory};
 pub use config::{ConfigError, DirectoryWrite, Grant, Import, Limit, PluginConfig, check_configs};
+pub use jobs::JobConfig;
 pub use set::PluginSet;
 pub use status::{PluginState, PluginStatus, RecentFault};
 

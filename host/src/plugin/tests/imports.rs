@@ -51,6 +51,7 @@ fn guest_in(house: &Arc<House>, phase: Phase, table: &str) -> Guest {
         realm: Realm::DEFAULT,
         now: jiff::Timestamp::UNIX_EPOCH,
         trail: Arc::default(),
+        is_job: false,
     };
     Guest::new(Arc::new(identity), house.clone(), occasion, Instant::now() + Duration::from_secs(5))
 }
