@@ -122,7 +122,10 @@ async fn a_plugin_is_answered_what_a_client_would_be() {
 async fn other_plugins_review_a_plugins_change() {
     let mut receiver = Receiver::start().await;
     let writes = writer(&receiver, "observe", &patch_of("title"), &granted("[\"patch\"]", "[\"title\"]"));
-    let veto = plugin(guests::REFUSE_ALL, "operations = [\"patch\"]\ngrant = { imports = [\"config\", \"state\", \"outbox\"] }\n");
+    let veto = plugin(
+        guests::REFUSE_ALL,
+        "operations = [\"patch\"]\ngrant = { imports = [\"config\", \"state\", \"outbox\"] }\n",
+    );
     let server = TestServer::start(&format!("{writes}{veto}")).await;
 
     server.user("ana").await;

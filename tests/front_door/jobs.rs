@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use provost::clock::Clock;
 use provost_tests::guests::{self, plugin};
 use provost_tests::receiver::{PATIENCE, Receiver};
-use provost_tests::server::TestServer;
+use provost_tests::server::{TestServer, user};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -338,8 +338,29 @@ async fn a_job_changes_the_directory_in_its_plugins_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_changes_what_it_walks_over_skips_nobody() {
+    let rest = "config = { filter = 'title eq \"leaver\"', removes = \"title\", count = 2 }\n[plugin.grant]\n\
+         imports = [\"config\", \"directory\", \"directory-write\"]\ndirectory = [\"User\"]\nwrite = [\"title\"]\n\
+         directory_write = [{ type = \"User\", operations = [\"patch\"] }]\n[[plugin.job]]\nname = \"tick\"\nevery = \"1h\"";
+    let server = TestServer::start(&plugin(guests::JOB_WRITES, rest)).await;
+    for name in 0..7 {
+        let mut body = user(&format!("user-{name}"));
+        body["title"] = json!(if name == 3 { "stays" } else { "leaver" });
+        server.post("/Users", body).await.expect(201);
+    }
+
+    server.admin("POST", "/jobs/job-writes/tick/run").await.expect(202);
+    let job = until(&server, rests).await;
+
+    assert_eq!(job["lastReport"], "6 changed on 3 pages", "{job}");
+    let left = server.get("/Users?filter=title%20pr").await.expect(200).body;
+    assert_eq!((&left["totalResults"], &left["Resources"][0]["title"]), (&json!(1), &json!("stays")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_plugin_that_has_jobs_and_does_none_is_not_loaded() {
-    let rest = "grant = { imports = [\"config\", \"state\", \"outbox\"] }\n[[plugin.job]]\nname = \"tick\"\nevery = \"1h\"";
+    let rest =
+        "grant = { imports = [\"config\", \"state\", \"outbox\"] }\n[[plugin.job]]\nname = \"tick\"\nevery = \"1h\"";
     let server = TestServer::start(&plugin(guests::REFUSE_ALL, rest)).await;
 
     let plugins = server.plugins().await;

@@ -16,6 +16,7 @@ mod backtrace;
 mod bindings;
 mod call;
 mod config;
+mod cursor;
 mod encode;
 mod engine;
 mod fault;
