@@ -1,5 +1,7 @@
 //! A running server: everything wired, in the order it starts and in the order it stops.
 
+mod author;
+
 use std::fs;
 use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -24,6 +26,7 @@ use crate::listener::{Certificates, Listener, Reading, TlsError};
 use crate::outbound::Outbound;
 use crate::pipeline::{Pipeline, Settings};
 use crate::plugin::{Backing, PluginHost, PluginState, SandboxError};
+use crate::schedule::Schedule;
 use crate::schemas::BadSchemas;
 use crate::store::{OpenError, Store, StoreError, TokenRecord};
 use crate::trace::Recent;
@@ -108,6 +111,8 @@ pub struct App {
     pub delivery: Delivery,
     /// How the certificates' files were read the last time: the SCIM door's, and the admin API's.
     pub certificates: [Option<watch::Receiver<Reading>>; 2],
+    /// The plugins' jobs.
+    pub schedule: Schedule,
     data: PathBuf,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
@@ -150,14 +155,6 @@ impl App {
         let admin = Listener::new("admin", admin.0, certificates[1].as_deref(), config.admin.connections_max);
         let readings = certificates.each_ref().map(|kept| kept.as_ref().map(|kept| kept.reading()));
 
-        let (stop, stopped) = watch::channel(false);
-        let (delivery, delivering) = Delivery::start(
-            store.clone(),
-            plugins.roster().clone(),
-            clock.clone(),
-            config.delivery.into(),
-            stopped.clone(),
-        );
         let settings = Settings {
             base_url: base_url.clone(),
             leniency: config.scim.leniency.clone(),
@@ -168,7 +165,19 @@ impl App {
             me: config.scim.me.clone(),
         };
         let pipeline = Arc::new(Pipeline::new(store.clone(), plugins.roster().clone(), schemas, settings));
+        plugins.write_through(author::author(&pipeline));
         let recent = Recent::default();
+
+        let (stop, stopped) = watch::channel(false);
+        let (delivery, delivering) = Delivery::start(
+            store.clone(),
+            plugins.roster().clone(),
+            clock.clone(),
+            config.delivery.into(),
+            stopped.clone(),
+        );
+        let (schedule, scheduling) =
+            Schedule::start(store.clone(), plugins.roster().clone(), clock.clone(), stopped.clone());
         let api = Api {
             pipeline: pipeline.clone(),
             store: store.clone(),
@@ -180,7 +189,10 @@ impl App {
             recent: recent.clone(),
             health: health(plugins.clone(), store.clone(), readings.clone()),
         };
-        let desk = Arc::new(Desk::serving(store.clone(), clock.clone(), plugins.clone(), delivery.clone(), recent));
+        let (delivery_at_desk, schedule_at_desk) = (delivery.clone(), schedule.clone());
+        let desk =
+            Desk::serving(store.clone(), clock.clone(), plugins.clone(), delivery_at_desk, schedule_at_desk, recent);
+        let desk = Arc::new(desk);
         let keep_days = Some(config.store.keep_days).filter(|days| *days > 0);
         let mut tasks = vec![
             tokio::spawn(serve(scim, http::router(api), stopped.clone())),
@@ -190,6 +202,7 @@ impl App {
             tokio::spawn(crate::watch::run(plugins.clone(), config.file.clone(), stopped.clone())),
             tokio::spawn(upkeep::run(store.clone(), clock, keep_days, stopped.clone())),
             delivering,
+            scheduling,
         ];
         let [_, admin_certificates] = &certificates;
         write_file(data, ADMIN_ADDRESS_FILE, &admin_address(admin_listens, admin_certificates.is_some()))?;
@@ -206,19 +219,30 @@ impl App {
             plugins,
             delivery,
             certificates: readings,
+            schedule,
             data,
             stop,
             tasks,
         })
     }
 
-    /// Lets requests and deliveries in flight end, closes the doors and the store.
+    /// Lets requests, deliveries and jobs in flight end, closes the doors and the store.
     pub async fn stop(self) {
+        self.stop_within(Duration::from_secs(STOP_SECONDS_MAX)).await;
+    }
+
+    /// The same for whoever has another patience: what has not ended by then is cut off, as by a crash.
+    pub async fn stop_within(self, patience: Duration) {
         info!("stopping: requests in flight may end");
         let _ = self.stop.send(true);
+        let cut_off: Vec<_> = self.tasks.iter().map(JoinHandle::abort_handle).collect();
         let all = futures::future::join_all(self.tasks);
-        if tokio::time::timeout(Duration::from_secs(STOP_SECONDS_MAX), all).await.is_err() {
-            warn!("some requests did not end within {STOP_SECONDS_MAX} seconds and were cut off");
+        if tokio::time::timeout(patience, all).await.is_err() {
+            warn!(
+                "some requests, deliveries or jobs did not end within {} seconds and were cut off",
+                patience.as_secs()
+            );
+            cut_off.iter().for_each(tokio::task::AbortHandle::abort);
         }
         let _ = fs::remove_file(self.data.join(ADMIN_ADDRESS_FILE));
         let _ = fs::remove_file(self.data.join(ADMIN_PINS_FILE));

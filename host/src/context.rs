@@ -141,6 +141,8 @@ pub enum Capacity {
         /// Without any credential.
         anonymous: bool,
     },
+    /// As a plugin, the last one of the request's trail, by the rights of its grant.
+    Plugin,
 }
 
 /// What one request knows about itself. One request has one `now` and one id.

@@ -6,17 +6,24 @@
 //! Three things are never mixed up here: a *refusal* (the rule said no), a plugin *error* (the
 //! rule could not tell) and a *fault* (the guest broke a limit, trapped, or answered nonsense).
 
+mod job;
+mod own;
+
 use std::fmt;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock};
 
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use provost_scim::{Attributes, Draft, Member, Resource, ResourceType};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::context::{Actor, RequestContext};
+
+pub use job::{JobPlan, Timing, duration};
+pub use own::{Author, OwnChange, OwnChangeError, OwnRights, Trail};
 
 /// The name an operator gave a plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -463,6 +470,12 @@ pub struct JobName {
     pub job: String,
 }
 
+impl fmt::Display for JobName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.plugin, self.job)
+    }
+}
+
 /// What a job is told of its run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobRun {
@@ -518,6 +531,8 @@ pub struct Cause {
     pub version: u64,
     /// When, in milliseconds since the Unix epoch.
     pub at_ms: i64,
+    /// The plugins that led to it, oldest first; empty if a client made it.
+    pub trail: Arc<[PluginName]>,
 }
 
 /// One message on its way out of the outbox.
@@ -600,27 +615,43 @@ pub trait Hooks: Send + Sync + 'static {
     /// Sends one enqueued HTTP request, under the grants of the plugin that enqueued it.
     fn send<'a>(&'a self, message: &'a Message, attempt: u32) -> BoxFuture<'a, Result<(), Trouble>>;
 
+    /// What this plugin may change by itself; nothing, if it is not in the set or switched off.
+    fn own_rights(&self, plugin: &PluginName) -> Option<OwnRights> {
+        let _ = plugin;
+        None
+    }
+
+    /// The jobs of all plugins in the set that are switched on, loaded or not.
+    fn jobs(&self) -> Vec<JobPlan> {
+        Vec::new()
+    }
+
     /// Runs one job; answers with its one sentence for the operator.
     fn run<'a>(&'a self, cx: &'a RequestContext, run: &'a JobRun) -> BoxFuture<'a, Result<String, Trouble>>;
 }
 
 /// Which set of plugins is the present one. A request takes it once and ends with the set it began with.
-pub struct Roster(RwLock<Arc<dyn Hooks>>);
+pub struct Roster(watch::Sender<Arc<dyn Hooks>>);
 
 impl Roster {
     /// A roster that begins with this set.
     pub fn new(hooks: Arc<dyn Hooks>) -> Self {
-        Self(RwLock::new(hooks))
+        Self(watch::Sender::new(hooks))
     }
 
     /// The present set.
     pub fn now(&self) -> Arc<dyn Hooks> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.borrow().clone()
     }
 
     /// Puts another set in its place, for whoever asks from now on.
     pub fn set(&self, hooks: Arc<dyn Hooks>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = hooks;
+        self.0.send_replace(hooks);
+    }
+
+    /// Tells whenever another set takes the place of the present one.
+    pub fn changes(&self) -> watch::Receiver<Arc<dyn Hooks>> {
+        self.0.subscribe()
     }
 }
 

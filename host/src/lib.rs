@@ -2,7 +2,7 @@
 //!
 //! `ARCHITECTURE.md` has the map: the floors, the way of one write, the invariants. In short,
 //! from the top: `cli`, `app`, `listener` and `schemas` wire; `http` and `admin` are the doors; `pipeline` is the order
-//! of things; `plugin` and `delivery` are the workers; `store`, `outbound` and `access` the
+//! of things; `plugin`, `delivery` and `schedule` are the workers; `store`, `outbound` and `access` the
 //! tools; `hook`, `context`, `trace`, `clock`, `limits` and the crate `provost_scim` the words.
 
 pub mod access;
@@ -20,6 +20,7 @@ pub mod listener;
 pub mod outbound;
 pub mod pipeline;
 pub mod plugin;
+pub mod schedule;
 pub mod schemas;
 pub mod store;
 pub mod telemetry;

@@ -126,6 +126,46 @@ pub const DELIVERY_BACKOFF_MILLIS_MIN: u64 = 250;
 /// The longest wait between two attempts of a delivery, in milliseconds.
 pub const DELIVERY_BACKOFF_MILLIS_MAX: u64 = 300_000;
 
+/// How many plugins may stand behind one another in a change: one answers the change that another made, and so on.
+/// Beyond, they count as a loop.
+pub const HOPS_MAX: usize = 4;
+
+/// How many jobs one plugin may have.
+pub const JOBS_PER_PLUGIN_MAX: usize = 32;
+
+/// How many jobs run at once, of all plugins together.
+pub const JOBS_AT_ONCE_MAX: usize = 4;
+
+/// How long one run of a job may take, in seconds.
+pub const JOB_SECONDS_MAX: u64 = 600;
+
+/// How often a job may be due at most: after so many seconds.
+pub const JOB_EVERY_SECONDS_MIN: i64 = 1;
+
+/// How seldom a job may be due at least: after so many seconds, a year of them.
+pub const JOB_EVERY_SECONDS_MAX: i64 = 366 * 24 * 3_600;
+
+/// By how much the operator may let a run begin later than it is due, in seconds.
+pub const JOB_JITTER_SECONDS_MAX: i64 = 3_600;
+
+/// How often a run may be cut off, by a crash or a stop, before it counts as failed.
+pub const JOB_CUT_OFFS_MAX: u32 = 3;
+
+/// How often a run that fails is tried at most before its next due time.
+pub const JOB_ATTEMPTS_MAX: u32 = 8;
+
+/// The first wait between two attempts of a run, in milliseconds; it doubles from there.
+pub const JOB_BACKOFF_MILLIS_MIN: i64 = 30_000;
+
+/// The longest wait between two attempts of a run, in milliseconds.
+pub const JOB_BACKOFF_MILLIS_MAX: i64 = 3_600_000;
+
+/// How many calls to the host one run of a job may make: it may go through a whole directory.
+pub const JOB_HOST_CALLS_MAX: u32 = 100_000;
+
+/// How many HTTP requests one run of a job may make.
+pub const JOB_HTTP_CALLS_MAX: u32 = 1_000;
+
 /// How long a plugin may take to describe itself or to check its configuration, in milliseconds.
 pub const LIFECYCLE_MILLIS_MAX: u64 = 5_000;
 

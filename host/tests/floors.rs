@@ -10,18 +10,19 @@ use std::path::{Path, PathBuf};
 const FLOORS: [&[&str]; 6] = [
     &["hook", "context", "trace", "clock", "limits"],
     &["store", "outbound", "access"],
-    &["plugin", "delivery", "upkeep"],
+    &["plugin", "delivery", "schedule", "upkeep"],
     &["pipeline"],
     &["http", "admin"],
     &["main", "lib", "app", "cli", "config", "listener", "schemas", "telemetry", "watch"],
 ];
 
 /// What may be named by these modules only.
-const ROOMS: [(&str, &[&str]); 12] = [
+const ROOMS: [(&str, &[&str]); 13] = [
     ("clap", &["cli"]),
     ("axum", &["http", "admin", "app", "cli", "listener"]),
     ("StatusCode", &["http", "admin"]),
     ("wasmtime", &["plugin"]),
+    ("croner", &["hook"]),
     ("sled", &["store"]),
     ("fjall", &["store"]),
     ("reqwest", &["outbound"]),

@@ -122,6 +122,11 @@ impl TestServer {
         Self::on(data, config, Clock::System).await
     }
 
+    /// The same, with a clock of the test's own.
+    pub async fn again_at(data: TempDir, config: &str, clock: Clock) -> Self {
+        Self::on(data, config, clock).await
+    }
+
     async fn on(data: TempDir, config: &str, clock: Clock) -> Self {
         let file = data.path().join("provost.toml");
         let text = with_engine(&format!(
@@ -144,6 +149,12 @@ impl TestServer {
     /// Stops gracefully and hands over the data directory.
     pub async fn stop(self) -> TempDir {
         self.app.stop().await;
+        self.data
+    }
+
+    /// Stops without patience, so that what is under way is cut off as by a crash, and hands over the data directory.
+    pub async fn cut_off(self) -> TempDir {
+        self.app.stop_within(std::time::Duration::ZERO).await;
         self.data
     }
 

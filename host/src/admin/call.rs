@@ -66,6 +66,15 @@ pub enum Call {
         /// The request's id.
         id: String,
     },
+    /// Every job and how it is doing.
+    JobList,
+    /// Starts a job now.
+    JobRun {
+        /// Whose.
+        plugin: String,
+        /// The plugin's own name for it.
+        job: String,
+    },
 }
 
 /// What a new token should be.
@@ -192,6 +201,15 @@ impl Call {
             Self::Journal(listing) => listed("/admin/journal", listing),
             Self::RequestList(listing) => listed("/admin/requests", listing),
             Self::RequestShow { id } => plain("GET", format!("/admin/requests/{id}")),
+            Self::JobList => plain("GET", "/admin/jobs".to_owned()),
+            Self::JobRun { plugin, job } => {
+                plain("POST", format!("/admin/jobs/{}/{}/run", segment(plugin), segment(job)))
+            }
         }
     }
+}
+
+/// Text as one segment of a path.
+fn segment(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }

@@ -1,4 +1,4 @@
-//! Answers operators: permission first, then the store, the plugins or the delivery worker.
+//! Answers operators: permission first, then the store, the plugins or a worker.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,8 +12,10 @@ use crate::access::{self, Action, Forbidden, Token};
 use crate::clock::Clock;
 use crate::context::{Actor, Realm, RequestContext, Scope};
 use crate::delivery::Delivery;
+use crate::hook::JobName;
 use crate::limits::{TOKEN_CLAIM_BYTES_MAX, TOKEN_CLAIMS_MAX};
 use crate::plugin::{ChangeError, PluginHost};
+use crate::schedule::{JobStatus, NotStarted, Schedule};
 use crate::store::{JournalEntry, OutboxKey, OutboxRow, Store, StoreError, TokenRecord};
 use crate::trace::Recent;
 
@@ -35,6 +37,9 @@ pub enum DeskError {
     /// The call makes no sense.
     #[error("{0}")]
     Senseless(String),
+    /// Well said, but not in the present state of things.
+    #[error("{0}")]
+    NotNow(String),
     /// No randomness for a token.
     #[error("the operating system gave no randomness for a token")]
     Entropy(#[source] rand::rand_core::OsError),
@@ -59,6 +64,7 @@ pub struct Desk {
     pub(super) plugins: Option<Arc<PluginHost>>,
     delivery: Option<Delivery>,
     recent: Option<Recent>,
+    schedule: Option<Schedule>,
 }
 
 /// The operator at the command line of the machine itself: whoever may open the data directory.
@@ -75,14 +81,16 @@ impl Desk {
         clock: Clock,
         plugins: Arc<PluginHost>,
         delivery: Delivery,
+        schedule: Schedule,
         recent: Recent,
     ) -> Self {
-        Self { store, clock, plugins: Some(plugins), delivery: Some(delivery), recent: Some(recent) }
+        let (plugins, delivery) = (Some(plugins), Some(delivery));
+        Self { store, clock, plugins, delivery, schedule: Some(schedule), recent: Some(recent) }
     }
 
     /// A desk over a store that no server has open.
     pub fn offline(store: Arc<Store>, clock: Clock) -> Self {
-        Self { store, clock, plugins: None, delivery: None, recent: None }
+        Self { store, clock, plugins: None, delivery: None, schedule: None, recent: None }
     }
 
     /// The desk's clock.
@@ -128,6 +136,28 @@ impl Desk {
                 Ok(json!({ "requests": last }))
             }
             Call::RequestShow { id } => self.request(cx, &id),
+            Call::JobList => self.job_list(cx).await,
+            Call::JobRun { plugin, job } => self.job_run(JobName { plugin: plugin.as_str().into(), job }).await,
+        }
+    }
+
+    async fn job_list(&self, cx: &RequestContext) -> Result<Value, DeskError> {
+        let jobs = match &self.schedule {
+            Some(schedule) => schedule.list().await,
+            None => self.store.jobs(cx.realm).await?.iter().map(|(name, row)| JobStatus::of(name, row)).collect(),
+        };
+        Ok(json!({ "jobs": jobs }))
+    }
+
+    async fn job_run(&self, name: JobName) -> Result<Value, DeskError> {
+        let schedule = self.schedule.as_ref();
+        let schedule = schedule.ok_or_else(|| DeskError::NotFound("running server that could run a job".to_owned()))?;
+        match schedule.run(name.clone()).await {
+            Ok(()) => Ok(json!({ "plugin": name.plugin, "job": name.job, "started": true })),
+            Err(NotStarted::Unknown(name)) => {
+                Err(DeskError::NotFound(format!("job `{name}`; `provost job list` shows them")))
+            }
+            Err(refused) => Err(DeskError::NotNow(refused.to_string())),
         }
     }
 

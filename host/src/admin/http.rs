@@ -43,6 +43,8 @@ pub fn router(desk: Arc<Desk>, metrics: Metrics) -> Router {
         .route("/admin/journal", get(journal))
         .route("/admin/requests", get(request_list))
         .route("/admin/requests/{id}", get(request_show))
+        .route("/admin/jobs", get(job_list))
+        .route("/admin/jobs/{plugin}/{job}/run", post(job_run))
         .route("/metrics", get(shown_metrics))
         .layer(Extension(metrics))
         .fallback(async || problem(StatusCode::NOT_FOUND, "there is no such admin endpoint"))
@@ -235,6 +237,20 @@ async fn request_show(
     desk.answer(&cx, Call::RequestShow { id }).await.map(Json)
 }
 
+async fn job_list(State(desk): State<Arc<Desk>>, Operator(cx): Operator) -> Result<Json<Value>, DeskError> {
+    desk.answer(&cx, Call::JobList).await.map(Json)
+}
+
+/// Answers once the run has begun, which may take minutes: how it ends is in the list.
+async fn job_run(
+    State(desk): State<Arc<Desk>>,
+    Operator(cx): Operator,
+    Path((plugin, job)): Path<(String, String)>,
+) -> Result<Response, DeskError> {
+    let started = desk.answer(&cx, Call::JobRun { plugin, job }).await?;
+    Ok((StatusCode::ACCEPTED, Json(started)).into_response())
+}
+
 /// `GET /metrics`: routes and counts tell about an organisation, so they are for operators too.
 async fn shown_metrics(
     Operator(cx): Operator,
@@ -257,6 +273,7 @@ impl IntoResponse for DeskError {
                 tracing::error!(reason = %error_chain(&self), "a change of the plugins could not be written down");
                 StatusCode::INTERNAL_SERVER_ERROR
             }
+            Self::NotNow(_) => StatusCode::CONFLICT,
             Self::Entropy(_) | Self::Store(_) => {
                 tracing::error!(reason = %error_chain(&self), "an admin request failed");
                 StatusCode::INTERNAL_SERVER_ERROR

@@ -75,6 +75,9 @@ enum Command {
     /// See, redrive and drop messages that wait to be delivered.
     #[command(subcommand)]
     Outbox(OutboxCommand),
+    /// See the plugins' jobs, and start one now.
+    #[command(subcommand)]
+    Job(JobCommand),
     /// Move a store to another directory and engine.
     #[command(subcommand)]
     Store(store::StoreCommand),
@@ -156,6 +159,19 @@ enum OutboxCommand {
     },
 }
 
+#[derive(Debug, Subcommand)]
+enum JobCommand {
+    /// List the jobs: when they are due, whether they run, how they last ended.
+    List,
+    /// Start a job now, whatever the clock says; `list` tells how it ended.
+    Run {
+        /// The plugin's name.
+        plugin: String,
+        /// The job's name.
+        job: String,
+    },
+}
+
 /// Why a command failed: a sentence for the person at the terminal.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -186,6 +202,7 @@ async fn run(Cli { place, command }: Cli) -> Result<ExitCode, Failure> {
         Command::Index(IndexCommand::List) => office::ask(&place, Call::IndexList, print::indexes).await,
         Command::Journal(JournalCommand::Tail { lines, follow }) => office::tail(&place, lines, follow).await,
         Command::Outbox(command) => office::ask(&place, command.call(), print::outbox).await,
+        Command::Job(command) => office::ask(&place, command.call(), print::jobs).await,
         Command::Store(command) => store::run(&place, command).await,
         Command::Check => check::check(&place).await,
     }
@@ -223,6 +240,15 @@ impl OutboxCommand {
             }
             Self::Redrive { key } => Call::OutboxRedrive { key },
             Self::Drop { key } => Call::OutboxDrop { key },
+        }
+    }
+}
+
+impl JobCommand {
+    fn call(self) -> Call {
+        match self {
+            Self::List => Call::JobList,
+            Self::Run { plugin, job } => Call::JobRun { plugin, job },
         }
     }
 }

@@ -283,6 +283,7 @@ async fn try_hook(place: &Place, component: &str, input: &PathBuf, hook: Hook) -
 /// A component on trial, under its own name.
 fn trial(component: &str, config: Map<String, Value>, grant: Grant) -> PluginConfig {
     PluginConfig {
+        job: Vec::new(),
         name: PluginName::from("trial"),
         plugin: component.to_owned(),
         sha256: None,
@@ -452,6 +453,7 @@ impl Input {
                 id: Uuid::new_v4(),
                 version: 1,
                 at_ms: cx.now.as_millisecond(),
+                trail: [].into(),
             },
         }
     }

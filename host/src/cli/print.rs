@@ -62,10 +62,29 @@ pub(super) fn journal(answer: &Value) {
             text(&entry["resourceType"]),
             text(&entry["resourceId"]),
             entry["version"],
-            text(&entry["client"]),
+            text(entry.get("client").filter(|client| client.is_string()).unwrap_or(&entry["subject"])),
             joined(&entry["changedPaths"]),
             if by.is_empty() { String::new() } else { format!("\tchanged by {by}") },
         );
+    }
+}
+
+/// Jobs and how they are doing, or the one just started.
+pub(super) fn jobs(answer: &Value) {
+    if answer["started"].as_bool() == Some(true) {
+        println!("job {}/{} has begun", text(&answer["plugin"]), text(&answer["job"]));
+    }
+    for job in list(&answer["jobs"]) {
+        let state = match (job["runningSince"].as_str(), job["next"].as_str()) {
+            (Some(since), _) => format!("running since {since}, attempt {}", job["attempt"]),
+            (None, Some(next)) => format!("next {next}"),
+            (None, None) => "resting".to_owned(),
+        };
+        let last = job["lastOutcome"].as_str().map_or("never ran".to_owned(), |outcome| {
+            let took = format!("{} ms", job["lastDurationMs"]);
+            format!("{outcome} {} in {took}: {}", text(&job["lastBegan"]), text(&job["lastReport"]))
+        });
+        println!("{}/{}\t{}\t{state}\t{last}", text(&job["plugin"]), text(&job["job"]), text(&job["schedule"]));
     }
 }
 

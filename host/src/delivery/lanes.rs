@@ -164,6 +164,7 @@ mod tests {
                     id: Uuid::from_u128(resource),
                     version: 1,
                     at_ms: 0,
+                    trail: [].into(),
                 },
             },
             attempts: 0,

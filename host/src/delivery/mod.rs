@@ -200,13 +200,11 @@ impl Worker {
 
     /// Until a head's time comes, if there is a slot to send it.
     fn until_next(&self, slots: usize) -> impl Future<Output = ()> + use<> {
-        let wait = match (slots, self.lanes.next_due()) {
-            (0, _) | (_, None) => None,
-            (_, Some(at)) => Some(Duration::try_from(at.duration_since(self.clock.now())).unwrap_or_default()),
-        };
+        let next = self.lanes.next_due().filter(|_| slots > 0);
+        let clock = self.clock.clone();
         async move {
-            match wait {
-                Some(wait) => tokio::time::sleep(wait).await,
+            match next {
+                Some(at) => clock.until(at).await,
                 None => std::future::pending().await,
             }
         }

@@ -291,6 +291,8 @@ fn write(error: &WriteError) -> Wire {
         WriteError::Contended { .. } | WriteError::OutboxFull => Wire::later(error),
         WriteError::StateFull { .. } => Wire::later(error),
         WriteError::Me(error) => me(error),
+        WriteError::Ungranted(ungranted) => Wire::new(StatusCode::FORBIDDEN, ungranted),
+        WriteError::Looped { .. } => Wire::new(StatusCode::FORBIDDEN, error),
         WriteError::Hash(HashError::Crowded) => Wire::later(error),
         WriteError::Hash(HashError::Failed(_)) => Wire::internal(),
         WriteError::Clash | WriteError::Store(_) => Wire::internal(),
@@ -305,6 +307,12 @@ fn refused(by: &Attribution, refusal: &Refusal) -> Wire {
         RefusalStatus::Conflict => StatusCode::CONFLICT,
     };
     Wire { scim_type: refusal.scim_type, ..Wire::new(status, &refusal.detail).by(by) }
+}
+
+/// What a client would have been answered to this: status, keyword, and one sentence.
+pub fn answered(error: &WriteError) -> (u16, Option<ScimType>, String) {
+    let wire = write(error);
+    (wire.status.as_u16(), wire.scim_type, wire.detail)
 }
 
 fn me(error: &MeError) -> Wire {

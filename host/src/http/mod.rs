@@ -34,7 +34,7 @@ use crate::pipeline::Pipeline;
 use crate::store::Store;
 use crate::trace::Recent;
 
-pub use error::{HttpError, chain as error_chain};
+pub use error::{HttpError, answered, chain as error_chain};
 pub use extract::{Caller, RequestId, authenticate};
 pub use observe::request_id;
 pub use prefer::PatchAnswer;

@@ -2,9 +2,10 @@
 
 use provost_scim::Invalid;
 
-use super::HashError;
+use super::{HashError, Ungranted};
 use crate::access::Forbidden;
 use crate::hook::{Attribution, Hold, PluginName, Refusal, Trouble};
+use crate::limits::HOPS_MAX;
 use crate::store::{CommitError, FindError, StoreError};
 
 /// Why a read gave nothing.
@@ -202,6 +203,15 @@ pub enum WriteError {
     /// Its maker may not do this in the capacity in which it was asked for.
     #[error(transparent)]
     Me(#[from] MeError),
+    /// A plugin may not make this change by itself.
+    #[error(transparent)]
+    Ungranted(#[from] Ungranted),
+    /// Plugins answer each other's changes.
+    #[error("plugins answer each other's changes: {trail}; after {hops_max} of them there is no further one", hops_max = HOPS_MAX)]
+    Looped {
+        /// Their names, in order.
+        trail: String,
+    },
     /// A password was not hashed.
     #[error(transparent)]
     Hash(#[from] HashError),

@@ -200,7 +200,9 @@ impl Pipeline {
 fn absent(cx: &RequestContext, of: &ResourceType) -> ReadError {
     match cx.capacity {
         Capacity::Owner(_) => ReadError::Nobody,
-        Capacity::Client | Capacity::Applicant { .. } => ReadError::NotFound { resource_type: of.name.clone() },
+        Capacity::Client | Capacity::Applicant { .. } | Capacity::Plugin => {
+            ReadError::NotFound { resource_type: of.name.clone() }
+        }
     }
 }
 

@@ -248,11 +248,12 @@ impl Pipeline {
 
     /// Holds a change to what its maker may do in this capacity, before any plugin is asked. What
     /// plugins add is theirs.
-    pub(super) fn hold_to_capacity(&self, cx: &RequestContext, change: &mut Change) -> Result<(), MeError> {
+    pub(super) fn hold_to_capacity(&self, cx: &RequestContext, change: &mut Change) -> Result<(), WriteError> {
         match cx.capacity {
             Capacity::Client => Ok(()),
+            Capacity::Plugin => Ok(self.within_grant(cx, change)?),
             Capacity::Owner(_) if cx.actor.scopes.contains(&Scope::Write) => Ok(()),
-            Capacity::Owner(_) => self.within_reach(change, &[]),
+            Capacity::Owner(_) => Ok(self.within_reach(change, &[])?),
             Capacity::Applicant { anonymous } => {
                 self.within_reach(change, &["userName"])?;
                 if let (true, Some(proposed)) = (anonymous, &mut change.proposed) {
@@ -260,7 +261,7 @@ impl Pipeline {
                     proposed.attributes.insert("active".to_owned(), Value::Bool(false));
                     change.note_changed_paths();
                 }
-                self.is_guarded(cx, change)
+                Ok(self.is_guarded(cx, change)?)
             }
         }
     }

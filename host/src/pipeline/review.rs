@@ -174,14 +174,18 @@ impl Change {
 
 /// Whether the operator lets the plugin change this path, however the grant was spelled.
 pub(super) fn granted(reviewer: &Consulted, of: &ResourceType, path: &str) -> Result<(), Invalid> {
-    let covered = reviewer.may_write.iter().any(|grant| {
-        let canonical = of.place(grant).map(|place| place.path());
-        covers(canonical.as_deref().unwrap_or(grant), path)
-    });
-    match covered {
+    match within(&reviewer.may_write, of, path) {
         true => Ok(()),
         false => Err(Invalid::mutability(format!("`{path}` is outside its write grant"))),
     }
+}
+
+/// Whether these granted paths reach this one.
+pub(super) fn within(may_write: &[String], of: &ResourceType, path: &str) -> bool {
+    may_write.iter().any(|grant| {
+        let canonical = of.place(grant).map(|place| place.path());
+        covers(canonical.as_deref().unwrap_or(grant), path)
+    })
 }
 
 fn nothing_to_change() -> Invalid {

@@ -315,6 +315,7 @@ impl Pipeline {
             realm: cx.realm,
             request_id: cx.request_id.clone(),
             actor: cx.actor.clone(),
+            trail: cx.trail.clone(),
             now: cx.now,
             operation: change.operation,
             before: change.current,

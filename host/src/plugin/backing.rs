@@ -8,9 +8,10 @@ use provost_scim::filter::Filter;
 use provost_scim::{Leniency, Member, Resource, ResourceType, Schemas};
 use uuid::Uuid;
 
+use super::cursor::Query;
 use crate::context::Realm;
 use crate::hook::{PluginName, StagedState};
-use crate::store::{self, FindError, Query, Store, StoreError};
+use crate::store::{self, FindError, Listing, Order, Part, Sight, Start, Store, StoreError};
 
 /// Where plugins' state is kept, and which directory they read.
 #[derive(Clone)]
@@ -40,7 +41,8 @@ struct Kept {
 /// One page of what a plugin looked for.
 pub(super) struct Found {
     pub(super) resources: Vec<Resource>,
-    pub(super) total: usize,
+    /// Where the next page begins, if this is not the last one.
+    pub(super) next: Option<String>,
 }
 
 /// Why a plugin's state could not be written.
@@ -62,6 +64,14 @@ impl Backing {
     /// An empty memory.
     pub fn memory() -> Self {
         Self::Memory(Arc::default())
+    }
+
+    /// What kind of resource has this name.
+    pub(super) fn resource_type(&self, name: &str) -> Option<Arc<ResourceType>> {
+        match self {
+            Self::Store { schemas, .. } => schemas.resource_type(name).cloned(),
+            Self::Memory(_) => None,
+        }
     }
 
     pub(super) async fn state_get(
@@ -133,20 +143,24 @@ impl Backing {
         realm: Realm,
         resource_type: &str,
         filter: &str,
-        start_index: usize,
+        cursor: Option<&str>,
         count: usize,
     ) -> Result<Found, DirectoryError> {
         let leniency = Leniency::default();
+        let query = Query::of(resource_type, filter);
+        let behind = cursor.map(|cursor| query.open(cursor)).transpose()?;
         let filter = Filter::parse(filter)?;
         match self {
             Self::Store { store, schemas } => {
                 let resource_type = known(schemas, resource_type)?;
                 let filter = Some(filter.bind(resource_type, &leniency)?);
-                let query = Query { filter, sort: None, start_index, count };
-                let page = store.find(realm, resource_type, query).await?;
-                Ok(Found { resources: page.resources, total: page.total })
+                let parts = vec![Part { resource_type: resource_type.clone(), filter, within: None, sort: None }];
+                let listing =
+                    Listing { parts, order: Order::ById, start: Start::Behind(behind), count, sight: Sight::default() };
+                let portion = store.list(realm, &listing).await?;
+                Ok(Found { resources: portion.resources, next: portion.next.map(|position| query.seal(&position)) })
             }
-            Self::Memory(_) => Ok(Found { resources: Vec::new(), total: 0 }),
+            Self::Memory(_) => Ok(Found { resources: Vec::new(), next: None }),
         }
     }
 

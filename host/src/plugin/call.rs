@@ -160,6 +160,8 @@ async fn begin_lifecycle(house: &Arc<House>, identity: &Arc<Identity>) -> Result
         realm: Realm::DEFAULT,
         now: Timestamp::UNIX_EPOCH,
         trace: Trace::default(),
+        trail: Arc::default(),
+        is_job: false,
     };
     // While a plugin is loaded, nobody else calls it: it needs no row of its own.
     let alone = Arc::new(tokio::sync::Semaphore::new(1));

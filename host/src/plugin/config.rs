@@ -12,8 +12,9 @@ use provost_scim::secret::PASSWORD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::jobs::{self, JobConfig};
 use super::policy::{BreakerConfig, FaultPolicy};
-use crate::hook::{Act, PluginName};
+use crate::hook::{Act, JobPlan, Operation, PluginName};
 use crate::limits;
 use crate::outbound;
 
@@ -59,6 +60,9 @@ pub struct PluginConfig {
     /// How much of it.
     #[serde(default)]
     pub limit: Limit,
+    /// What it does on a clock: `[[plugin.job]]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub job: Vec<JobConfig>,
 }
 
 /// What a plugin may do. The default is nothing.
@@ -78,12 +82,25 @@ pub struct Grant {
     pub outbox: Vec<String>,
     /// The resource types it may read.
     pub directory: Vec<String>,
+    /// What it may change by itself: of which resource types, by which operations. `write` says which attributes.
+    pub directory_write: Vec<DirectoryWrite>,
     /// What it may see in clear of what nobody else ever sees: `password`, in the reviews of the
     /// changes that set one. The stored hash is never shown.
     pub read_sensitive: Vec<String>,
     /// How many entries its state may hold, below the server's own bound.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state_entries: Option<u64>,
+}
+
+/// What a plugin may do by itself to resources of one type.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DirectoryWrite {
+    /// The resource type's name.
+    #[serde(rename = "type")]
+    pub resource_type: String,
+    /// Of `create`, `replace`, `patch` and `delete`.
+    pub operations: Vec<Operation>,
 }
 
 impl Grant {
@@ -195,6 +212,8 @@ pub(super) struct Bounds {
     pub(super) log_lines: u32,
     pub(super) host_calls: u32,
     pub(super) http_calls: u32,
+    pub(super) job_host_calls: u32,
+    pub(super) job_http_calls: u32,
     pub(super) outbox_messages: usize,
     pub(super) concurrency: usize,
 }
@@ -224,11 +243,17 @@ impl PluginConfig {
         self.check_source()?;
         self.check_grant()?;
         self.breaker.check().map_err(|(key, problem)| self.wrong(key, problem))?;
+        self.jobs()?;
         self.bounds().map(drop)
     }
 
     fn wrong(&self, key: &'static str, problem: impl Into<String>) -> ConfigError {
         ConfigError { plugin: self.name.clone(), key, problem: problem.into() }
+    }
+
+    /// The plans of its jobs.
+    pub(super) fn jobs(&self) -> Result<Vec<JobPlan>, ConfigError> {
+        jobs::plans(&self.name, &self.job).map_err(|(key, problem)| self.wrong(key, problem))
     }
 
     fn check_name(&self) -> Result<(), ConfigError> {
@@ -290,6 +315,13 @@ impl PluginConfig {
         if !grant.directory.is_empty() && !imports(Import::Directory) {
             return Err(self.wrong("grant.directory", "has no effect unless grant.imports has \"directory\""));
         }
+        if !grant.directory_write.is_empty() && !imports(Import::DirectoryWrite) {
+            let problem = "has no effect unless grant.imports has \"directory-write\"";
+            return Err(self.wrong("grant.directory_write", problem));
+        }
+        if let Some(empty) = grant.directory_write.iter().find(|grant| grant.operations.is_empty()) {
+            return Err(self.wrong("grant.directory_write", format!("`{}` has no operations", empty.resource_type)));
+        }
         Ok(())
     }
 
@@ -324,6 +356,8 @@ impl PluginConfig {
             log_lines: log_lines as u32,
             host_calls: host_calls as u32,
             http_calls: http_calls as u32,
+            job_host_calls: limit.host_calls.map_or(limits::JOB_HOST_CALLS_MAX, |_| host_calls as u32),
+            job_http_calls: limit.http_calls.map_or(limits::JOB_HTTP_CALLS_MAX, |_| http_calls as u32),
             outbox_messages: within("limit.outbox_messages", limit.outbox_messages, 0, messages_max)? as usize,
             concurrency: match limit.concurrency {
                 None => limits::GUEST_CALLS_PER_PLUGIN_DEFAULT as usize,
@@ -347,7 +381,7 @@ fn yes() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hook::{HookGroup, OnFault, Operation};
+    use crate::hook::{HookGroup, OnFault};
 
     fn parse(rest: &str) -> Result<PluginConfig, toml::de::Error> {
         toml::from_str(&format!("name = \"p\"\nplugin = \"p.wasm\"\n{rest}"))
@@ -436,6 +470,10 @@ mod tests {
     fn a_grant_that_could_have_no_effect_is_refused() {
         assert!(problem("[grant]\noutbox = [\"m\"]").contains("grant.outbox"));
         assert!(problem("[grant]\ndirectory = [\"User\"]").contains("grant.directory"));
+        let own = |operations: &str| format!("directory_write = [{{ type = \"User\", operations = [{operations}] }}]");
+        assert!(problem(&format!("[grant]\n{}", own("\"patch\""))).contains("imports has \"directory-write\""));
+        let imported = format!("[grant]\nimports = [\"directory-write\"]\n{}", own(""));
+        assert!(problem(&imported).contains("`User` has no operations"));
         assert!(problem("[grant]\nread_sensitive = [\"pin\"]").contains("grant.read_sensitive"));
         let http = "[[grant.http]]\norigin = \"http://a.test\"\nmethods = [\"GET\"]";
         assert!(problem(http).contains("grant.http"));

@@ -19,7 +19,7 @@ use super::sight::Sight;
 use super::usage::Usage;
 use super::wasi::Wasi;
 use crate::context::{Realm, RequestContext};
-use crate::hook::StagedMessage;
+use crate::hook::{PluginName, StagedMessage};
 use crate::trace::Trace;
 
 /// What stays the same from call to call of one plugin.
@@ -67,12 +67,24 @@ pub(super) struct Occasion {
     pub(super) now: Timestamp,
     /// Where it is noted what the call has used.
     pub(super) trace: Trace,
+    /// The plugins that stand behind a change made in this call, the called one last.
+    pub(super) trail: Arc<[PluginName]>,
+    /// Whether it is a run of a job, which may ask for more than an answer to somebody who waits.
+    pub(super) is_job: bool,
 }
 
 impl Occasion {
     /// A call during this request.
     pub(super) fn of(cx: &RequestContext, phase: Phase) -> Self {
-        Self { phase, request_id: cx.request_id.clone(), realm: cx.realm, now: cx.now, trace: cx.trace.clone() }
+        Self {
+            phase,
+            request_id: cx.request_id.clone(),
+            realm: cx.realm,
+            now: cx.now,
+            trace: cx.trace.clone(),
+            trail: cx.trail.clone(),
+            is_job: false,
+        }
     }
 }
 
@@ -117,12 +129,19 @@ impl Guest {
         self.last_host_call = Some(import);
         self.identity.usage.import(import);
         self.host_calls += 1;
-        let allowed = self.identity.bounds.host_calls;
+        let bounds = &self.identity.bounds;
+        let allowed = if self.occasion.is_job { bounds.job_host_calls } else { bounds.host_calls };
         if self.host_calls > allowed { Err(Breach::HostCalls(allowed).into()) } else { Ok(()) }
     }
 
     pub(super) fn host_calls(&self) -> u32 {
         self.host_calls
+    }
+
+    /// How many HTTP requests this call may make.
+    pub(super) fn http_calls_max(&self) -> u32 {
+        let bounds = &self.identity.bounds;
+        if self.occasion.is_job { bounds.job_http_calls } else { bounds.http_calls }
     }
 
     pub(super) fn last_host_call(&self) -> Option<&'static str> {

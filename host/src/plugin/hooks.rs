@@ -25,7 +25,7 @@ use super::status::Record;
 use crate::context::{Actor, Realm, RequestContext};
 use crate::hook::{
     Act, Attribution, Cause, Change, Committed, Consulted, Decision, Effects, Fault, FaultKind, HookGroup, Hooks,
-    Inquiry, JobRun, Message, PluginName, Trouble, Verdict, Work,
+    Inquiry, JobPlan, JobRun, Message, OwnRights, PluginName, Trail, Trouble, Verdict, Work,
 };
 use crate::limits::HTTP_ANSWER_BYTES_MAX;
 use crate::outbound::{Policy, Request};
@@ -176,6 +176,19 @@ impl Hooks for PluginSet {
             outcome
         }
         .boxed()
+    }
+
+    fn own_rights(&self, plugin: &PluginName) -> Option<OwnRights> {
+        let plugin = self.plugin(plugin).filter(|plugin| !matches!(plugin.standing, Standing::Disabled))?;
+        let granted = plugin.config.grant.directory_write.iter();
+        let operations = granted.map(|grant| (grant.resource_type.clone(), grant.operations.clone())).collect();
+        Some(OwnRights { operations, may_write: plugin.may_write.clone() })
+    }
+
+    fn jobs(&self) -> Vec<JobPlan> {
+        let enabled = self.plugins().filter(|plugin| !matches!(plugin.standing, Standing::Disabled));
+        // What cannot be planned was refused with the configuration.
+        enabled.flat_map(|plugin| plugin.config.jobs().unwrap_or_default()).collect()
     }
 
     fn run<'a>(&'a self, cx: &'a RequestContext, run: &'a JobRun) -> BoxFuture<'a, Result<String, Trouble>> {
@@ -353,21 +366,22 @@ impl PluginSet {
     async fn work(&self, plugin: &Plugin, cx: &RequestContext, run: &JobRun) -> Result<String, Trouble> {
         let (identity, loaded) = plugin.ready()?;
         let hook = loaded.schedule.as_ref().ok_or_else(|| plugin.lacks(HookGroup::Schedule))?;
-        let occasion = wire_schedule::Occasion {
+        let told = wire_schedule::Occasion {
             job: run.name.job.clone(),
             due_ms: millis(run.due.as_millisecond()),
             last_success_ms: run.last_success.map(|at| millis(at.as_millisecond())),
             by_hand: run.by_hand,
         };
-        let mut call = self
-            .begin(plugin, identity, HookGroup::Schedule, Occasion::of(cx, Phase::After), identity.bounds.delivery)
-            .await?;
+        let job = plugin.config.job.iter().find(|job| job.name == run.name.job);
+        let allowed = job.ok_or_else(|| refused("the plugin has no such job any more"))?.deadline();
+        let occasion = Occasion { is_job: true, ..Occasion::of(cx, Phase::After) };
+        let mut call = self.begin(plugin, identity, HookGroup::Schedule, occasion, allowed).await?;
         let context = Told { attempt: run.attempt, ..Told::of_job(cx) }.context(call.remaining_ms());
 
         let deadline = call.deadline();
         let answer = deadline.hold(async {
             let instance = hook.instantiate_async(&mut call.store).await.map_err(not_started)?;
-            instance.provost_plugin_schedule().call_run(&mut call.store, &context, &occasion).await
+            instance.provost_plugin_schedule().call_run(&mut call.store, &context, &told).await
         });
         let answer = answer.await;
         let (answer, _guest) = call.end(answer)?;
@@ -478,6 +492,8 @@ impl PluginSet {
             realm: Realm::DEFAULT,
             now: self.house.clock.now(),
             trace: Trace::default(),
+            trail: Trail(&message.cause.trail).and(&message.plugin),
+            is_job: false,
         }
     }
 }

@@ -124,6 +124,9 @@ async fn attempt(
         Arc::new(Identity { config: config.clone(), bounds, config_json, exports, sight, usage: Usage::default() });
     learned.identity = Some(identity.clone());
     check_grants(written, &config, &imports)?;
+    if !config.job.is_empty() && !exports.has(HookGroup::Schedule) {
+        return Err("exports no `schedule`, and has jobs to do; take its `[[plugin.job]]` out".to_owned());
+    }
     check_resources(&component, identity.bounds.memory_bytes)?;
 
     let linked = link(house, &config, &component)?;

@@ -21,6 +21,7 @@ mod breaker;
 mod call;
 mod change;
 mod config;
+mod cursor;
 mod encode;
 mod engine;
 mod fault;
@@ -30,6 +31,7 @@ mod hooks;
 mod imports;
 mod inspect;
 mod interest;
+mod jobs;
 mod keep;
 mod load;
 mod manifest;
@@ -47,7 +49,7 @@ mod wasi;
 mod tests;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -55,7 +57,8 @@ use tokio::sync::watch;
 pub use backing::{Backing, Memory};
 pub use breaker::{BreakerState, BreakerStatus};
 pub use change::{ChangeError, Changed, Refused, Source};
-pub use config::{ConfigError, Grant, Import, Limit, PluginConfig, check_configs};
+pub use config::{ConfigError, DirectoryWrite, Grant, Import, Limit, PluginConfig, check_configs};
+pub use jobs::JobConfig;
 pub use manifest::{Ask, AskedHttp};
 pub use orders::{Order, Origin};
 pub use policy::{BreakerConfig, FaultPolicy};
@@ -63,7 +66,7 @@ pub use set::PluginSet;
 pub use status::{PluginState, PluginStatus, RecentFault};
 
 use crate::clock::Clock;
-use crate::hook::{PluginName, Roster};
+use crate::hook::{Author, PluginName, Roster};
 use crate::outbound::Outbound;
 use change::Ledger;
 use engine::Sandbox;
@@ -105,6 +108,8 @@ struct House {
     backing: Backing,
     outbound: Outbound,
     clock: Clock,
+    /// Where plugins' own changes go; nowhere, without a server.
+    author: OnceLock<Author>,
 }
 
 impl PluginHost {
@@ -127,7 +132,7 @@ impl PluginHost {
         clock: Clock,
     ) -> Result<Self, SandboxError> {
         let sandbox = Sandbox::new(data_dir).map_err(|error| SandboxError::Engine(format!("{error:#}")))?;
-        let house = Arc::new(House { sandbox, backing, outbound, clock });
+        let house = Arc::new(House { sandbox, backing, outbound, clock, author: OnceLock::new() });
         let orders_file = data_dir.map(|data| data.join(ORDERS_FILE));
         let orders = orders_file.as_deref().map_or_else(|| Ok(Orders::default()), Orders::read);
         let host = Self {
@@ -153,6 +158,12 @@ impl PluginHost {
     /// When this machine cannot run a sandbox at all.
     pub async fn offline(configs: Vec<PluginConfig>, builtins: Builtins) -> Result<Self, SandboxError> {
         Self::start(configs, None, Backing::memory(), Outbound::new(), builtins, Clock::System).await
+    }
+
+    /// Says once where plugins' own changes go. Until then they are told that it is not possible now.
+    pub fn write_through(&self, author: Author) {
+        let house = &self.house;
+        house.author.get_or_init(|| author);
     }
 
     /// How each plugin is doing, in the operator's order.

@@ -464,7 +464,7 @@ impl Walk<'_> {
             for (key, value) in part {
                 if key.starts_with(&keys::outbox_onces(self.realm).from) {
                     let row = self.store.get_one(Space::Outbox, value).await?;
-                    let row: Option<OutboxRecord> = row.and_then(|row| records::decode(Space::Outbox, &row).ok());
+                    let row: Option<OutboxRecord> = row.and_then(|row| records::decode_outbox(&row).ok());
                     let names = row.and_then(|row| row.once).map(|once| keys::outbox_once(self.realm, &once));
                     if names.as_ref() != Some(&key) {
                         self.report.find(
@@ -475,7 +475,7 @@ impl Walk<'_> {
                     }
                     continue;
                 }
-                let record: Option<OutboxRecord> = records::decode(Space::Outbox, &value).ok();
+                let record: Option<OutboxRecord> = records::decode_outbox(&value).ok();
                 let (Some(name), Some(record)) = (keys::outbox_parts(&key), record) else {
                     self.report.find(Space::Outbox, None, "a message cannot be read");
                     continue;

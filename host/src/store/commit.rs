@@ -172,6 +172,7 @@ impl Store {
             id,
             version,
             at_ms: at,
+            trail: write.trail.clone(),
         };
         let mut rows = Rows { store: self, realm: write.realm, cause, next: 0 };
         for Once { once, waiting } in &ground.onces {
@@ -390,7 +391,7 @@ impl Rows<'_> {
         let key = keys::outbox_once(self.realm, once);
         plan.expect(Meaning::Bookkeeping, Expect::Value(Space::Outbox, key, waiting.map(|(row, _)| row.clone())));
         if let Some((row, value)) = waiting {
-            let record: OutboxRecord = records::decode(Space::Outbox, value)?;
+            let record = records::decode_outbox(value)?;
             plan.expect(Meaning::Bookkeeping, Expect::Value(Space::Outbox, row.clone(), Some(value.clone())));
             plan.batch.delete(Space::Outbox, row.clone());
             plan.count(Bound::Outbox, keys::outbox_count(self.realm), -1);
@@ -436,7 +437,7 @@ impl Rows<'_> {
         if let Some(once) = once {
             plan.batch.put(Space::Outbox, keys::outbox_once(self.realm, &once), row.clone());
         }
-        plan.batch.put(Space::Outbox, row, records::encode(&record));
+        plan.batch.put(Space::Outbox, row, records::encode_outbox(&record));
         plan.count(Bound::Outbox, keys::outbox_count(self.realm), 1);
     }
 }

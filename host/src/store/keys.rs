@@ -21,7 +21,7 @@ use uuid::Uuid;
 use super::engine::{Key, KeyRange};
 use super::outbox::OutboxKey;
 use crate::context::Realm;
-use crate::hook::PluginName;
+use crate::hook::{JobName, PluginName};
 
 /// The type number that stands for all types, in keys of values that are unique among all of them.
 pub const ANY_TYPE: u16 = 0;
@@ -49,6 +49,7 @@ enum Fact {
     Types = 16,
     Schemas = 17,
     CursorKey = 8,
+    Job = 24,
 }
 
 struct Builder(Key);
@@ -226,6 +227,25 @@ pub fn state_parts(key: &[u8]) -> Option<(PluginName, &str)> {
     let length = usize::from(u16::from_be_bytes(key.get(4..6)?.try_into().ok()?));
     let (name, own) = key.get(6..)?.split_at_checked(length)?;
     Some((std::str::from_utf8(name).ok()?.into(), std::str::from_utf8(own).ok()?))
+}
+
+/// One job's row.
+pub fn job(realm: Realm, job: &JobName) -> Key {
+    let plugin = job.plugin.0.as_bytes();
+    let length = u16::try_from(plugin.len()).unwrap_or(u16::MAX);
+    fact(realm, Fact::Job).short(length).bytes(&plugin[..usize::from(length)]).bytes(job.job.as_bytes()).0
+}
+
+/// All of these.
+pub fn jobs(realm: Realm) -> KeyRange {
+    fact(realm, Fact::Job).range()
+}
+
+/// The plugin and the job of such a key.
+pub fn job_parts(key: &[u8]) -> Option<JobName> {
+    let length = usize::from(u16::from_be_bytes(key.get(5..7)?.try_into().ok()?));
+    let (plugin, job) = key.get(7..)?.split_at_checked(length)?;
+    Some(JobName { plugin: std::str::from_utf8(plugin).ok()?.into(), job: std::str::from_utf8(job).ok()?.to_owned() })
 }
 
 /// The store's format version.

@@ -20,6 +20,8 @@ pub struct Write {
     pub request_id: Arc<str>,
     /// Who asked.
     pub actor: Arc<Actor>,
+    /// The plugins that led to the change, oldest first; empty if a client makes it.
+    pub trail: Arc<[PluginName]>,
     /// The request's one time.
     pub now: Timestamp,
     /// What is done.
@@ -64,6 +66,7 @@ impl Write {
             realm: cx.realm,
             request_id: cx.request_id.clone(),
             actor: cx.actor.clone(),
+            trail: cx.trail.clone(),
             now: cx.now,
             operation,
             before,

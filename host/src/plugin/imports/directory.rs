@@ -63,22 +63,14 @@ impl Guest {
         count: u32,
     ) -> Result<Page, Error> {
         self.may_read(resource_type)?;
-        // A cursor is where the next page begins, from 1.
-        let start = match cursor.map(str::parse::<usize>) {
-            None => 1,
-            Some(Ok(start)) if start > 0 => start,
-            Some(_) => return Err(Error::Invalid("the cursor is none that `find` answered".to_owned())),
-        };
-        let page = self.house.backing.find(self.occasion.realm, resource_type, filter, start, page(count)).await?;
+        let page = self.house.backing.find(self.occasion.realm, resource_type, filter, cursor, page(count)).await?;
 
         let resources: Vec<String> =
             page.resources.iter().map(|found| encode::resource(found, &self.identity.sight)).collect();
         if resources.iter().map(String::len).sum::<usize>() > DIRECTORY_ANSWER_BYTES_MAX {
             return Err(Error::TooLarge);
         }
-        let next = start + resources.len();
-        let more = !resources.is_empty() && next <= page.total;
-        Ok(Page { resources, next_cursor: more.then(|| next.to_string()) })
+        Ok(Page { resources, next_cursor: page.next })
     }
 
     async fn directory_members(

@@ -27,8 +27,8 @@ impl Guest {
             return Err(Error::Denied(no_secret(&credential)));
         }
         self.http_calls += 1;
-        if self.http_calls > self.identity.bounds.http_calls {
-            let allowed = self.identity.bounds.http_calls;
+        let allowed = self.http_calls_max();
+        if self.http_calls > allowed {
             return Err(Error::Denied(format!("one call may send no more than {allowed} requests")));
         }
         let left = self.deadline.saturating_duration_since(Instant::now());

@@ -37,6 +37,7 @@ fn house() -> Arc<House> {
         backing: Backing::memory(),
         outbound: Outbound::new(),
         clock: Clock::System,
+        author: Default::default(),
     })
 }
 
@@ -57,6 +58,8 @@ fn guest_in(house: &Arc<House>, phase: Phase, table: &str) -> Guest {
         realm: Realm::DEFAULT,
         now: jiff::Timestamp::UNIX_EPOCH,
         trace: Default::default(),
+        trail: Arc::default(),
+        is_job: false,
     };
     Guest::new(Arc::new(identity), house.clone(), occasion, Instant::now() + Duration::from_secs(5))
 }
@@ -330,6 +333,7 @@ async fn state_and_directory_are_the_stores() {
         backing,
         outbound: Outbound::new(),
         clock: Clock::System,
+        author: Default::default(),
     });
 
     let mut guest = guest_in(&house, Phase::After, GRANTED);

@@ -23,6 +23,7 @@ fn message(work: Work) -> Message {
             id: Uuid::from_u128(7),
             version: 1,
             at_ms: 1_000,
+            trail: [].into(),
         },
     }
 }
