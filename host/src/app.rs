@@ -146,8 +146,10 @@ impl App {
             cursor_timeout_seconds: config.server.cursor_timeout_seconds,
             passwords: config.scim.passwords.clone(),
             me: config.scim.me.clone(),
+            guard: config.guard.clone(),
         };
         let pipeline = Arc::new(Pipeline::new(store.clone(), plugins.roster().clone(), schemas, settings));
+        pipeline.recount(clock.now()).await?;
         let api = Api {
             pipeline: pipeline.clone(),
             store: store.clone(),
@@ -158,7 +160,8 @@ impl App {
             patch_answer: config.scim.patch_answer,
             health: health(plugins.clone(), store.clone()),
         };
-        let desk = Arc::new(Desk::serving(store.clone(), clock.clone(), plugins.clone(), delivery.clone()));
+        let desk = Desk::serving(store.clone(), clock.clone(), plugins.clone(), delivery.clone());
+        let desk = Arc::new(desk.guarded_by(pipeline.guard().clone()));
         let keep_days = Some(config.store.keep_days).filter(|days| *days > 0);
         let tasks = vec![
             tokio::spawn(serve(scim.0, http::router(api), stopped.clone())),

@@ -17,7 +17,7 @@ use crate::delivery::Patience;
 use crate::hook::{Act, OnFault, Operation};
 use crate::http::PatchAnswer;
 use crate::limits;
-use crate::pipeline::{MeRules, PasswordRules};
+use crate::pipeline::{GuardRules, MeRules, PasswordRules};
 use crate::plugin::{self, PluginConfig};
 use crate::schemas::{self, BadSchemas};
 pub use crate::store::EngineName;
@@ -38,6 +38,8 @@ pub struct Config {
     pub scim: Scim,
     /// How much one bulk request may hold.
     pub bulk: Bulk,
+    /// How many may be deleted and deactivated before somebody must look.
+    pub guard: GuardRules,
     /// Where data is kept.
     pub store: StoreSection,
     /// How persistent deliveries are.
@@ -394,6 +396,7 @@ impl Config {
         plugin::check_configs(&self.plugin)?;
         let wrong = |table: &str, (key, text): (&str, String)| senseless(&format!("{table}.{key}"), &text);
         self.scim.passwords.check().or_else(|e| wrong("scim.passwords", e))?;
+        self.guard.check().or_else(|(key, text)| senseless(&format!("guard.{key}"), &text))?;
         self.check_policy().or_else(|text| senseless("scim.me.registration.policy", &text))
     }
 

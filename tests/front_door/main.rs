@@ -15,6 +15,7 @@ mod errors;
 mod forwarding;
 mod golden;
 mod groups;
+mod guard;
 mod hostile;
 mod indexes;
 mod leniency;

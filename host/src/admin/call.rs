@@ -37,6 +37,18 @@ pub enum Call {
     },
     /// Committed changes, oldest first.
     Journal(Listing),
+    /// The guard against mass changes: its bounds, and what was counted.
+    GuardShow,
+    /// Lets everything past the guard for a time.
+    GuardLift(GuardLift),
+}
+
+/// For how long the guard against mass changes is lifted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GuardLift {
+    /// So many minutes.
+    pub minutes: u32,
 }
 
 /// What a new token should be.
@@ -113,6 +125,11 @@ impl Call {
             Self::OutboxRedrive { key } => plain("POST", format!("/admin/outbox/{key}/redrive")),
             Self::OutboxDrop { key } => plain("DELETE", format!("/admin/outbox/{key}")),
             Self::Journal(listing) => listed("/admin/journal", listing),
+            Self::GuardShow => plain("GET", "/admin/guard".to_owned()),
+            Self::GuardLift(lift) => {
+                let body = serde_json::to_value(lift).expect("a number is plain data");
+                Wire { method: "POST", path: "/admin/guard/lift".to_owned(), body: Some(body) }
+            }
         }
     }
 }

@@ -7,12 +7,13 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::call::{Call, Listing, NewToken};
+use super::call::{Call, GuardLift, Listing, NewToken};
 use crate::access::{self, Action, Forbidden, Token};
 use crate::clock::Clock;
 use crate::context::{Actor, Realm, RequestContext, Scope};
 use crate::delivery::Delivery;
-use crate::limits::{TOKEN_CLAIM_BYTES_MAX, TOKEN_CLAIMS_MAX};
+use crate::limits::{GUARD_LIFT_MINUTES_MAX, TOKEN_CLAIM_BYTES_MAX, TOKEN_CLAIMS_MAX};
+use crate::pipeline::Guard;
 use crate::plugin::PluginHost;
 use crate::store::{JournalEntry, OutboxKey, OutboxRow, Store, StoreError, TokenRecord};
 
@@ -54,6 +55,7 @@ pub struct Desk {
     clock: Clock,
     plugins: Option<Arc<PluginHost>>,
     delivery: Option<Delivery>,
+    guard: Option<Arc<Guard>>,
 }
 
 /// The operator at the command line of the machine itself: whoever may open the data directory.
@@ -66,12 +68,17 @@ pub fn local(clock: &Clock) -> RequestContext {
 impl Desk {
     /// A running server's desk.
     pub fn serving(store: Arc<Store>, clock: Clock, plugins: Arc<PluginHost>, delivery: Delivery) -> Self {
-        Self { store, clock, plugins: Some(plugins), delivery: Some(delivery) }
+        Self { store, clock, plugins: Some(plugins), delivery: Some(delivery), guard: None }
+    }
+
+    /// The same, which also shows and lifts this guard.
+    pub fn guarded_by(self, guard: Arc<Guard>) -> Self {
+        Self { guard: Some(guard), ..self }
     }
 
     /// A desk over a store that no server has open.
     pub fn offline(store: Arc<Store>, clock: Clock) -> Self {
-        Self { store, clock, plugins: None, delivery: None }
+        Self { store, clock, plugins: None, delivery: None, guard: None }
     }
 
     /// The desk's clock.
@@ -107,6 +114,8 @@ impl Desk {
             Call::OutboxRedrive { key } => self.redrive(key).await,
             Call::OutboxDrop { key } => self.drop_message(key).await,
             Call::Journal(listing) => self.journal(&listing).await,
+            Call::GuardShow => Ok(self.guard()?.status(cx.now)),
+            Call::GuardLift(lift) => self.guard_lift(cx, lift),
         }
     }
 
@@ -135,6 +144,21 @@ impl Desk {
         let mut shown = token(&record);
         shown["token"] = Value::String(secret.reveal().to_owned());
         Ok(shown)
+    }
+
+    fn guard(&self) -> Result<&Guard, DeskError> {
+        let none = || DeskError::NotFound("running server, and only a running one has a guard to look at".to_owned());
+        self.guard.as_deref().ok_or_else(none)
+    }
+
+    fn guard_lift(&self, cx: &RequestContext, GuardLift { minutes }: GuardLift) -> Result<Value, DeskError> {
+        if !(1..=GUARD_LIFT_MINUTES_MAX).contains(&minutes) {
+            let text = format!("the guard is lifted for 1 to {GUARD_LIFT_MINUTES_MAX} minutes at a time");
+            return Err(DeskError::Senseless(text));
+        }
+        let guard = self.guard()?;
+        guard.lift(cx, minutes);
+        Ok(guard.status(cx.now))
     }
 
     fn plugin_list(&self) -> Result<Value, DeskError> {

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use serde_json::{Value, json};
 
-use super::call::{Call, Listing, NewToken};
+use super::call::{Call, GuardLift, Listing, NewToken};
 use super::{Desk, DeskError};
 use crate::access::{self, Action};
 use crate::context::RequestContext;
@@ -31,6 +31,8 @@ pub fn router(desk: Arc<Desk>, metrics: Metrics) -> Router {
         .route("/admin/outbox/{key}", delete(outbox_drop))
         .route("/admin/outbox/{key}/redrive", post(outbox_redrive))
         .route("/admin/journal", get(journal))
+        .route("/admin/guard", get(guard_show))
+        .route("/admin/guard/lift", post(guard_lift))
         .route("/metrics", get(shown_metrics))
         .layer(Extension(metrics))
         .fallback(async || problem(StatusCode::NOT_FOUND, "there is no such admin endpoint"))
@@ -122,6 +124,19 @@ async fn journal(
 ) -> Result<Json<Value>, DeskError> {
     let Query(listing) = listing.map_err(|rejection| DeskError::Senseless(rejection.body_text()))?;
     desk.answer(&cx, Call::Journal(listing)).await.map(Json)
+}
+
+async fn guard_show(State(desk): State<Arc<Desk>>, Operator(cx): Operator) -> Result<Json<Value>, DeskError> {
+    desk.answer(&cx, Call::GuardShow).await.map(Json)
+}
+
+async fn guard_lift(
+    State(desk): State<Arc<Desk>>,
+    Operator(cx): Operator,
+    lift: Result<Json<GuardLift>, axum::extract::rejection::JsonRejection>,
+) -> Result<Json<Value>, DeskError> {
+    let Json(lift) = lift.map_err(|rejection| DeskError::Senseless(rejection.body_text()))?;
+    desk.answer(&cx, Call::GuardLift(lift)).await.map(Json)
 }
 
 /// `GET /metrics`: routes and counts tell about an organisation, so they are for operators too.

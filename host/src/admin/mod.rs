@@ -1,4 +1,4 @@
-//! The operators' door: tokens, plugins, outbox, journal.
+//! The operators' door: tokens, plugins, outbox, journal, guard.
 //!
 //! Everything an operator can ask is a [`Call`]. The [`Desk`] answers it, whether it came over
 //! HTTP from a running server's admin API or straight from the command line, which opens the
@@ -8,6 +8,6 @@ mod call;
 mod desk;
 mod http;
 
-pub use call::{Call, Listing, NewToken};
+pub use call::{Call, GuardLift, Listing, NewToken};
 pub use desk::{Desk, DeskError, local};
 pub use http::router;

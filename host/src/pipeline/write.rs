@@ -13,6 +13,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::gate::{Outlook, Passed};
+use super::guard::Place;
 use super::membership::Asking;
 use super::review::Reviewed;
 use super::{Answer, Pipeline, ReadError, WriteError};
@@ -303,6 +304,7 @@ impl Pipeline {
 
     async fn commit(&self, cx: &RequestContext, reviewed: Reviewed, after: Option<Resource>) -> Result<(), WriteError> {
         let Reviewed { change, effects, changed_by } = reviewed;
+        let place = self.take_place(cx, &change, after.as_ref()).await?;
         let observers = self.hooks(cx).observers(&change);
         let group_observers = self.group_observers(cx, &change);
         let write = Write {
@@ -320,7 +322,9 @@ impl Pipeline {
             group_observers,
             changed_by,
         };
-        Ok(self.disk.commit(&self.store, write).await?)
+        self.disk.commit(&self.store, write).await?;
+        place.into_iter().for_each(Place::keep);
+        Ok(())
     }
 
     /// Who hears of the groups that a deleted resource leaves: for them it is a patch of their members.
