@@ -365,7 +365,11 @@ impl Pipeline {
         let mut guard = self.guard.lock();
         if guard.lifted_until.is_none_or(|until| until <= cx.now) {
             for watch in guard.watches.iter_mut().filter(|watch| watch.deed == deed) {
-                watch.admit(&resource_type, there_are, cx.now)?;
+                if let Err(guarded) = watch.admit(&resource_type, there_are, cx.now) {
+                    warn!(request.id = %cx.request_id, resource.type = resource_type, bound = guarded.bound,
+                        "the guard against mass changes refused request {}", cx.request_id);
+                    return Err(guarded.into());
+                }
             }
         }
         guard.watches.iter_mut().for_each(|watch| watch.reserve(deed, &resource_type, cx.now));
