@@ -79,7 +79,8 @@ pub trait Plugin: DeserializeOwned {
     }
 
     /// What an answer shows: change the resources in place. Nothing that is stored changes, and
-    /// the projection that the caller asked for is applied afterwards.
+    /// the projection that the caller asked for is applied afterwards. Filters see what is stored, so
+    /// what is masked for secrecy must be narrowed or refused in [`Plugin::decide`] as well.
     fn shape(&self, context: &Context, resources: &mut [Resource]) -> Result {
         let _ = (context, resources);
         Ok(())

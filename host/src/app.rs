@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
 use crate::access::Token;
-use crate::admin::{self, Desk};
+use crate::admin::{self, Desk, Running};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::context::{Realm, Scope};
@@ -163,8 +163,10 @@ impl App {
             cursor_timeout_seconds: config.server.cursor_timeout_seconds,
             passwords: config.scim.passwords.clone(),
             me: config.scim.me.clone(),
+            guard: config.guard.clone(),
         };
         let pipeline = Arc::new(Pipeline::new(store.clone(), plugins.roster().clone(), schemas, settings));
+        pipeline.recount(clock.now()).await?;
         plugins.write_through(author::author(&pipeline));
         let recent = Recent::default();
 
@@ -189,10 +191,14 @@ impl App {
             recent: recent.clone(),
             health: health(plugins.clone(), store.clone(), readings.clone()),
         };
-        let (delivery_at_desk, schedule_at_desk) = (delivery.clone(), schedule.clone());
-        let desk =
-            Desk::serving(store.clone(), clock.clone(), plugins.clone(), delivery_at_desk, schedule_at_desk, recent);
-        let desk = Arc::new(desk);
+        let running = Running {
+            plugins: plugins.clone(),
+            delivery: delivery.clone(),
+            schedule: schedule.clone(),
+            recent,
+            guard: pipeline.guard().clone(),
+        };
+        let desk = Arc::new(Desk::serving(store.clone(), clock.clone(), running));
         let keep_days = Some(config.store.keep_days).filter(|days| *days > 0);
         let mut tasks = vec![
             tokio::spawn(serve(scim, http::router(api), stopped.clone())),

@@ -18,7 +18,7 @@ use crate::hook::{Act, HookGroup, OnFault, Operation};
 use crate::http::PatchAnswer;
 use crate::limits;
 use crate::listener::TlsFiles;
-use crate::pipeline::{MeRules, PasswordRules};
+use crate::pipeline::{GuardRules, MeRules, PasswordRules};
 use crate::plugin::{self, PluginConfig};
 use crate::schemas::{self, BadSchemas};
 pub use crate::store::EngineName;
@@ -39,6 +39,8 @@ pub struct Config {
     pub scim: Scim,
     /// How much one bulk request may hold.
     pub bulk: Bulk,
+    /// How many may be deleted and deactivated before somebody must look.
+    pub guard: GuardRules,
     /// Where data is kept.
     pub store: StoreSection,
     /// How persistent deliveries are.
@@ -440,6 +442,7 @@ impl Config {
         plugin::check_configs(&self.plugin)?;
         let wrong = |table: &str, (key, text): (&str, String)| senseless(&format!("{table}.{key}"), &text);
         self.scim.passwords.check().or_else(|e| wrong("scim.passwords", e))?;
+        self.guard.check().or_else(|(key, text)| senseless(&format!("guard.{key}"), &text))?;
         self.check_policy().or_else(|text| senseless("scim.me.registration.policy", &text))
     }
 

@@ -229,6 +229,16 @@ pub const PASSWORD_HASHES_MAX: usize = 4;
 /// answered 503.
 pub const PASSWORD_WAIT_MILLIS_MAX: u64 = 10_000;
 
+/// How long a time the guard against mass changes may look back on, in seconds: a day, since the
+/// journal may be kept for no longer.
+pub const GUARD_WINDOW_SECONDS_MAX: u64 = 86_400;
+
+/// How many rows of the journal the guard against mass changes looks at when the server starts.
+pub const GUARD_JOURNAL_ROWS_MAX: usize = 1_000_000;
+
+/// For how long an operator may lift the guard against mass changes at a time, in minutes.
+pub const GUARD_LIFT_MINUTES_MAX: u32 = 1_440;
+
 /// How many people the operator may let register within a minute without a credential.
 pub const REGISTRATIONS_PER_MINUTE_MAX: u32 = 10_000;
 

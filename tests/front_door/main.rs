@@ -16,6 +16,7 @@ mod errors;
 mod forwarding;
 mod golden;
 mod groups;
+mod guard;
 mod hostile;
 mod indexes;
 mod jobs;

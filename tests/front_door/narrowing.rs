@@ -590,3 +590,48 @@ async fn a_taken_value_is_told_and_whose_it_is_is_not() {
     assert!(detail.contains("userName"), "{detail}");
     assert!(!answer.body.to_string().contains(&hidden) && !answer.body.to_string().contains("bank"), "{}", answer.body);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_by_members_is_of_those_that_exist_for_the_caller() {
+    let server = TestServer::start(&plugin(guests::NARROWS, SHOP)).await;
+    // Ids grow with time.
+    let hidden = person(&server, "hidden", "bank").await;
+    let (one, two) = (person(&server, "one", "shop").await, person(&server, "two", "shop").await);
+    server.group("shop-first", &[&hidden, &two]).await;
+    server.group("shop-second", &[&one]).await;
+    let shop = Client::named(&server, "shop").await;
+
+    let path = "/Groups?sortBy=members.value";
+    assert_eq!(shop.found(path).await, (vec!["shop-second".to_owned(), "shop-first".to_owned()], 2));
+    assert_eq!(names(&server.get(path).await.expect(200).body), ["shop-first", "shop-second"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_plugin_does_to_members_is_not_narrowed_and_what_the_client_does_beside_it_is() {
+    let server = TestServer::plain().await;
+    let (seen, hidden) = (person(&server, "seen", "shop").await, person(&server, "hidden", "bank").await);
+    let staff = server.group("shop-staff", &[&seen, &hidden]).await;
+    let stamp = |set: &str| {
+        let rest = format!(
+            "types = [\"Group\"]\nconfig = {{ set = {{ {set} }} }}\ngrant = {{ imports = [\"config\"], write = [\"members\", \"externalId\"] }}"
+        );
+        plugin(guests::NARROWS, SHOP) + &plugin(guests::STAMP, &rest)
+    };
+    let path = format!("/Groups/{staff}");
+    let members = async |server: &TestServer| values(&server.get(&path).await.expect(200).body["members"]);
+    let clear = || patch(json!([{ "op": "remove", "path": "members" }]));
+
+    // The plugin changes something else: the client's own edit leaves the hidden member.
+    let server = server.restart(Some(&stamp("externalId = \"stamped\""))).await;
+    Client::named(&server, "shop").await.send("PATCH", &path, clear()).await.expect(200);
+    assert_eq!(members(&server).await, [hidden.clone()]);
+
+    // The plugin puts whom it wants in their place.
+    let server = server.restart(Some(&stamp(&format!("members = [{{ value = \"{seen}\" }}]")))).await;
+    Client::named(&server, "shop").await.send("PATCH", &path, clear()).await.expect(200);
+    assert_eq!(members(&server).await, [seen.clone()]);
+    let server = server.restart(Some(&stamp(&format!("members = [{{ value = \"{hidden}\" }}]")))).await;
+    let answer = Client::named(&server, "shop").await.send("PATCH", &path, clear()).await.expect(200);
+    assert_eq!(members(&server).await, [hidden.clone()]);
+    assert_eq!(answer.body["members"], Value::Null, "and the client is not shown them");
+}

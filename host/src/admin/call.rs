@@ -75,6 +75,18 @@ pub enum Call {
         /// The plugin's own name for it.
         job: String,
     },
+    /// The guard against mass changes: its bounds, and what was counted.
+    GuardShow,
+    /// Lets everything past the guard for a time.
+    GuardLift(GuardLift),
+}
+
+/// For how long the guard against mass changes is lifted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GuardLift {
+    /// So many minutes.
+    pub minutes: u32,
 }
 
 /// What a new token should be.
@@ -204,6 +216,11 @@ impl Call {
             Self::JobList => plain("GET", "/admin/jobs".to_owned()),
             Self::JobRun { plugin, job } => {
                 plain("POST", format!("/admin/jobs/{}/{}/run", segment(plugin), segment(job)))
+            }
+            Self::GuardShow => plain("GET", "/admin/guard".to_owned()),
+            Self::GuardLift(lift) => {
+                let body = serde_json::to_value(lift).expect("a number is plain data");
+                Wire { method: "POST", path: "/admin/guard/lift".to_owned(), body: Some(body) }
             }
         }
     }

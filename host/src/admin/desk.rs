@@ -7,13 +7,14 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::call::{Call, Listing, NewToken};
+use super::call::{Call, GuardLift, Listing, NewToken};
 use crate::access::{self, Action, Forbidden, Token};
 use crate::clock::Clock;
 use crate::context::{Actor, Realm, RequestContext, Scope};
 use crate::delivery::Delivery;
 use crate::hook::JobName;
-use crate::limits::{TOKEN_CLAIM_BYTES_MAX, TOKEN_CLAIMS_MAX};
+use crate::limits::{GUARD_LIFT_MINUTES_MAX, TOKEN_CLAIM_BYTES_MAX, TOKEN_CLAIMS_MAX};
+use crate::pipeline::Guard;
 use crate::plugin::{ChangeError, PluginHost};
 use crate::schedule::{JobStatus, NotStarted, Schedule};
 use crate::store::{JournalEntry, OutboxKey, OutboxRow, Store, StoreError, TokenRecord};
@@ -57,14 +58,25 @@ impl From<StoreError> for DeskError {
     }
 }
 
+/// What only a running server has.
+pub struct Running {
+    /// The plugins.
+    pub plugins: Arc<PluginHost>,
+    /// The delivery worker.
+    pub delivery: Delivery,
+    /// The plugins' jobs.
+    pub schedule: Schedule,
+    /// The last requests.
+    pub recent: Recent,
+    /// The guard against mass changes.
+    pub guard: Arc<Guard>,
+}
+
 /// Who answers.
 pub struct Desk {
     store: Arc<Store>,
     clock: Clock,
-    pub(super) plugins: Option<Arc<PluginHost>>,
-    delivery: Option<Delivery>,
-    recent: Option<Recent>,
-    schedule: Option<Schedule>,
+    running: Option<Running>,
 }
 
 /// The operator at the command line of the machine itself: whoever may open the data directory.
@@ -76,21 +88,13 @@ pub fn local(clock: &Clock) -> RequestContext {
 
 impl Desk {
     /// A running server's desk.
-    pub fn serving(
-        store: Arc<Store>,
-        clock: Clock,
-        plugins: Arc<PluginHost>,
-        delivery: Delivery,
-        schedule: Schedule,
-        recent: Recent,
-    ) -> Self {
-        let (plugins, delivery) = (Some(plugins), Some(delivery));
-        Self { store, clock, plugins, delivery, schedule: Some(schedule), recent: Some(recent) }
+    pub fn serving(store: Arc<Store>, clock: Clock, running: Running) -> Self {
+        Self { store, clock, running: Some(running) }
     }
 
     /// A desk over a store that no server has open.
     pub fn offline(store: Arc<Store>, clock: Clock) -> Self {
-        Self { store, clock, plugins: None, delivery: None, schedule: None, recent: None }
+        Self { store, clock, running: None }
     }
 
     /// The desk's clock.
@@ -132,27 +136,27 @@ impl Desk {
             Call::OutboxDrop { key } => self.drop_message(key).await,
             Call::Journal(listing) => self.journal(&listing).await,
             Call::RequestList(listing) => {
-                let last = self.recent()?.last(listing.limit.unwrap_or(ROWS_DEFAULT).min(ROWS_MAX));
+                let last = self.running()?.recent.last(listing.limit.unwrap_or(ROWS_DEFAULT).min(ROWS_MAX));
                 Ok(json!({ "requests": last }))
             }
             Call::RequestShow { id } => self.request(cx, &id),
             Call::JobList => self.job_list(cx).await,
             Call::JobRun { plugin, job } => self.job_run(JobName { plugin: plugin.as_str().into(), job }).await,
+            Call::GuardShow => Ok(self.running()?.guard.status(cx.now)),
+            Call::GuardLift(lift) => self.guard_lift(cx, lift),
         }
     }
 
     async fn job_list(&self, cx: &RequestContext) -> Result<Value, DeskError> {
-        let jobs = match &self.schedule {
-            Some(schedule) => schedule.list().await,
+        let jobs = match &self.running {
+            Some(running) => running.schedule.list().await,
             None => self.store.jobs(cx.realm).await?.iter().map(|(name, row)| JobStatus::of(name, row)).collect(),
         };
         Ok(json!({ "jobs": jobs }))
     }
 
     async fn job_run(&self, name: JobName) -> Result<Value, DeskError> {
-        let schedule = self.schedule.as_ref();
-        let schedule = schedule.ok_or_else(|| DeskError::NotFound("running server that could run a job".to_owned()))?;
-        match schedule.run(name.clone()).await {
+        match self.running()?.schedule.run(name.clone()).await {
             Ok(()) => Ok(json!({ "plugin": name.plugin, "job": name.job, "started": true })),
             Err(NotStarted::Unknown(name)) => {
                 Err(DeskError::NotFound(format!("job `{name}`; `provost job list` shows them")))
@@ -188,15 +192,24 @@ impl Desk {
         Ok(shown)
     }
 
-    fn recent(&self) -> Result<&Recent, DeskError> {
-        self.recent
-            .as_ref()
-            .ok_or_else(|| DeskError::NotFound("running server, which alone remembers requests".to_owned()))
+    /// What only a running server has.
+    pub(super) fn running(&self) -> Result<&Running, DeskError> {
+        self.running.as_ref().ok_or_else(|| DeskError::NotFound("running server, and this needs one".to_owned()))
+    }
+
+    fn guard_lift(&self, cx: &RequestContext, GuardLift { minutes }: GuardLift) -> Result<Value, DeskError> {
+        if !(1..=GUARD_LIFT_MINUTES_MAX).contains(&minutes) {
+            let text = format!("the guard is lifted for 1 to {GUARD_LIFT_MINUTES_MAX} minutes at a time");
+            return Err(DeskError::Senseless(text));
+        }
+        let guard = &self.running()?.guard;
+        guard.lift(cx, minutes);
+        Ok(guard.status(cx.now))
     }
 
     /// What the plugins did in a request; attribute values only for those who may see values.
     fn request(&self, cx: &RequestContext, id: &str) -> Result<Value, DeskError> {
-        let found = self.recent()?.find(id);
+        let found = self.running()?.recent.find(id);
         let found = found.ok_or_else(|| {
             DeskError::NotFound(format!("request `{id}` among the last ones in which a plugin was asked"))
         })?;
@@ -236,7 +249,7 @@ impl Desk {
 
     async fn redrive(&self, text: String) -> Result<Value, DeskError> {
         let key = outbox_key(&text)?;
-        let found = match &self.delivery {
+        let found = match self.running.as_ref().map(|running| &running.delivery) {
             Some(delivery) => delivery.redrive(key).await?,
             None => self.store.outbox_redrive(key).await?.is_some(),
         };
@@ -245,7 +258,7 @@ impl Desk {
 
     async fn drop_message(&self, text: String) -> Result<Value, DeskError> {
         let key = outbox_key(&text)?;
-        let found = match &self.delivery {
+        let found = match self.running.as_ref().map(|running| &running.delivery) {
             Some(delivery) => delivery.drop_message(key).await?,
             None => self.store.outbox_done(key).await?,
         };

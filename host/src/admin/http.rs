@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use serde_json::{Value, json};
 
-use super::call::{Call, Listing, NewComponent, NewPlace, NewToken};
+use super::call::{Call, GuardLift, Listing, NewComponent, NewPlace, NewToken};
 use super::{Desk, DeskError};
 use crate::access::{self, Action};
 use crate::context::RequestContext;
@@ -45,6 +45,8 @@ pub fn router(desk: Arc<Desk>, metrics: Metrics) -> Router {
         .route("/admin/requests/{id}", get(request_show))
         .route("/admin/jobs", get(job_list))
         .route("/admin/jobs/{plugin}/{job}/run", post(job_run))
+        .route("/admin/guard", get(guard_show))
+        .route("/admin/guard/lift", post(guard_lift))
         .route("/metrics", get(shown_metrics))
         .layer(Extension(metrics))
         .fallback(async || problem(StatusCode::NOT_FOUND, "there is no such admin endpoint"))
@@ -249,6 +251,19 @@ async fn job_run(
 ) -> Result<Response, DeskError> {
     let started = desk.answer(&cx, Call::JobRun { plugin, job }).await?;
     Ok((StatusCode::ACCEPTED, Json(started)).into_response())
+}
+
+async fn guard_show(State(desk): State<Arc<Desk>>, Operator(cx): Operator) -> Result<Json<Value>, DeskError> {
+    desk.answer(&cx, Call::GuardShow).await.map(Json)
+}
+
+async fn guard_lift(
+    State(desk): State<Arc<Desk>>,
+    Operator(cx): Operator,
+    lift: Result<Json<GuardLift>, axum::extract::rejection::JsonRejection>,
+) -> Result<Json<Value>, DeskError> {
+    let Json(lift) = lift.map_err(|rejection| DeskError::Senseless(rejection.body_text()))?;
+    desk.answer(&cx, Call::GuardLift(lift)).await.map(Json)
 }
 
 /// `GET /metrics`: routes and counts tell about an organisation, so they are for operators too.

@@ -1,4 +1,4 @@
-//! The operators' door: tokens, plugins, outbox, journal.
+//! The operators' door: tokens, plugins, outbox, journal, guard.
 //!
 //! Everything an operator can ask is a [`Call`]. The [`Desk`] answers it, whether it came over
 //! HTTP from a running server's admin API or straight from the command line, which opens the
@@ -9,6 +9,6 @@ mod desk;
 mod http;
 mod plugins;
 
-pub use call::{Call, Listing, NewComponent, NewPlace, NewToken};
-pub use desk::{Desk, DeskError, local};
+pub use call::{Call, GuardLift, Listing, NewComponent, NewPlace, NewToken};
+pub use desk::{Desk, DeskError, Running, local};
 pub use http::router;

@@ -39,10 +39,7 @@ impl Desk {
     }
 
     fn plugins(&self) -> Result<&PluginHost, DeskError> {
-        self.plugins.as_deref().ok_or_else(|| {
-            let instead = "`provost plugin check` looks at a plugin without one, and provost.toml says which there are";
-            DeskError::NotFound(format!("running server; {instead}"))
-        })
+        Ok(&self.running()?.plugins)
     }
 }
 

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use uuid::Uuid;
 
-use crate::admin::{Call, Listing, NewToken};
+use crate::admin::{Call, GuardLift, Listing, NewToken};
 use crate::config::Config;
 use crate::context::Scope;
 use crate::http::error_chain;
@@ -78,6 +78,9 @@ enum Command {
     /// See the plugins' jobs, and start one now.
     #[command(subcommand)]
     Job(JobCommand),
+    /// See and lift the guard against mass deletion and mass deactivation.
+    #[command(subcommand)]
+    Guard(GuardCommand),
     /// Move a store to another directory and engine.
     #[command(subcommand)]
     Store(store::StoreCommand),
@@ -118,6 +121,18 @@ enum TokenCommand {
 enum IndexCommand {
     /// List the indexed attributes: ready, building with how many resources are done, or removing.
     List,
+}
+
+#[derive(Debug, Subcommand)]
+enum GuardCommand {
+    /// Show its bounds, what was counted, and whether it is lifted.
+    Show,
+    /// Let everything pass for a time.
+    Lift {
+        /// For how many minutes.
+        #[arg(long, default_value_t = 10)]
+        minutes: u32,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -203,6 +218,7 @@ async fn run(Cli { place, command }: Cli) -> Result<ExitCode, Failure> {
         Command::Journal(JournalCommand::Tail { lines, follow }) => office::tail(&place, lines, follow).await,
         Command::Outbox(command) => office::ask(&place, command.call(), print::outbox).await,
         Command::Job(command) => office::ask(&place, command.call(), print::jobs).await,
+        Command::Guard(command) => office::ask(&place, command.call(), print::guard).await,
         Command::Store(command) => store::run(&place, command).await,
         Command::Check => check::check(&place).await,
     }
@@ -229,6 +245,15 @@ fn claim(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("expected NAME=VALUE, such as sub=ana".to_owned()),
+    }
+}
+
+impl GuardCommand {
+    fn call(self) -> Call {
+        match self {
+            Self::Show => Call::GuardShow,
+            Self::Lift { minutes } => Call::GuardLift(GuardLift { minutes }),
+        }
     }
 }
 

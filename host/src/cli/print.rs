@@ -50,6 +50,27 @@ pub(super) fn outbox(answer: &Value) {
     }
 }
 
+/// The guard against mass changes: what it lets through, and what was counted.
+pub(super) fn guard(answer: &Value) {
+    let guards = list(&answer["guards"]);
+    if guards.is_empty() {
+        println!("there is no guard; `[guard]` in the configuration sets one up");
+    }
+    for guard in guards {
+        let most = guard["most"].as_u64().map(|most| most.to_string());
+        let share = guard["sharePercent"].as_u64().map(|share| format!("{share} percent"));
+        let bounds: Vec<String> = most.into_iter().chain(share).collect();
+        let (of, seconds) = (text(&guard["of"]), &guard["windowSeconds"]);
+        println!("{of}\tat most {} within {seconds} seconds", bounds.join(" or "));
+        for counted in list(&guard["counts"]) {
+            println!("\t{}\t{}", text(&counted["resourceType"]), counted["count"]);
+        }
+    }
+    if let Some(until) = answer["liftedUntil"].as_str() {
+        println!("lifted until {until}");
+    }
+}
+
 /// Committed changes.
 pub(super) fn journal(answer: &Value) {
     for entry in list(&answer["entries"]) {

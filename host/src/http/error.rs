@@ -286,6 +286,7 @@ fn write(error: &WriteError) -> Wire {
             let wire = Wire::later(format!("plugin `{}` failed; nothing was changed", by.plugin)).by(by);
             wire.after(fault.retry_after_s)
         }
+        WriteError::Guarded(_) => Wire::new(StatusCode::FORBIDDEN, error),
         WriteError::TooManyGroups { .. } => Wire::new(StatusCode::BAD_REQUEST, error).typed(ScimType::TooMany),
         WriteError::Unanswerable(error) => read(error),
         WriteError::Contended { .. } | WriteError::OutboxFull => Wire::later(error),
@@ -420,6 +421,7 @@ mod tests {
     use crate::access::Forbidden;
     use crate::context::Scope;
     use crate::hook::{Fault, FaultKind, Hold, PluginName};
+    use crate::pipeline::Guarded;
 
     fn by() -> Attribution {
         Attribution { plugin: PluginName::from("rule"), version: "1.2.3".to_owned() }
@@ -490,6 +492,17 @@ mod tests {
             (troubled(retryable(true)), 503, None),
             (troubled(Fault::new(FaultKind::Output, "secret-4711").into()), 503, None),
             (WriteError::Outside { by: by() }.into(), 403, None),
+            (
+                WriteError::from(Guarded {
+                    bound: "7 deletions".to_owned(),
+                    resource_type: resource_type(),
+                    count: 7,
+                    window_seconds: 60,
+                })
+                .into(),
+                403,
+                None,
+            ),
             (ReadError::Nobody.into(), 404, None),
             (
                 ReadError::Refused {

@@ -2,7 +2,7 @@
 
 use provost_scim::Invalid;
 
-use super::{HashError, Ungranted};
+use super::{Guarded, HashError, Ungranted};
 use crate::access::Forbidden;
 use crate::hook::{Attribution, Hold, PluginName, Refusal, Trouble};
 use crate::limits::HOPS_MAX;
@@ -200,6 +200,9 @@ pub enum WriteError {
         /// Whose.
         plugin: PluginName,
     },
+    /// Too many of its kind were made within a short time.
+    #[error(transparent)]
+    Guarded(#[from] Guarded),
     /// Its maker may not do this in the capacity in which it was asked for.
     #[error(transparent)]
     Me(#[from] MeError),

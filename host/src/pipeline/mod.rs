@@ -14,6 +14,7 @@ mod cursor;
 mod disk;
 mod error;
 mod gate;
+mod guard;
 mod me;
 mod membership;
 mod own;
@@ -33,6 +34,7 @@ use provost_scim::{Attributes, Leniency, Schemas};
 pub use bulk::{Done, OperationError, Outcome};
 pub use crowd::{Crowd, Held, Holding, Page};
 pub use error::{MeError, ReadError, WriteError};
+pub use guard::{Bounds, Guard, GuardRules, Guarded};
 pub use me::{Bind, MeRules, Registration};
 pub use own::Ungranted;
 pub use read::{Among, Listed};
@@ -61,6 +63,7 @@ pub struct Pipeline {
     disk: Disk,
     hasher: Hasher,
     desk: Arc<Desk>,
+    guard: Arc<Guard>,
 }
 
 /// What the operator decides about reads and writes.
@@ -81,6 +84,8 @@ pub struct Settings {
     pub passwords: PasswordRules,
     /// Whose resource is whose, and how people register.
     pub me: MeRules,
+    /// How many may be deleted and deactivated before somebody must look.
+    pub guard: GuardRules,
 }
 
 /// One resource as it is answered.
@@ -105,7 +110,8 @@ impl Pipeline {
         let cursors = Cursors::new(store.cursor_key());
         let (turns, members_held, disk) = (Arc::default(), Arc::default(), Disk::default());
         let (hasher, desk) = (Hasher::new(&settings.passwords), Arc::new(Desk::new(&settings.me, &schemas)));
-        Self { store, roster, schemas, settings, cursors, turns, members_held, disk, hasher, desk }
+        let guard = Arc::new(Guard::new(&settings.guard));
+        Self { store, roster, schemas, settings, cursors, turns, members_held, disk, hasher, desk, guard }
     }
 
     /// How many members of large groups are held in memory for answers on their way.

@@ -13,6 +13,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::gate::{Outlook, Passed};
+use super::guard::Place;
 use super::membership::Asking;
 use super::review::Reviewed;
 use super::{Answer, Pipeline, ReadError, WriteError};
@@ -309,6 +310,7 @@ impl Pipeline {
             membership: change.membership.clone(),
             messages: Trial::messages(&effects),
         });
+        let place = self.take_place(cx, &change, after.as_ref()).await?;
         let observers = self.hooks(cx).observers(&change);
         let group_observers = self.group_observers(cx, &change);
         let write = Write {
@@ -331,10 +333,13 @@ impl Pipeline {
             Some(trial) => {
                 self.store.weigh(&write).await?;
                 cx.trace.tried(trial);
-                Ok(())
             }
-            None => Ok(self.disk.commit(&self.store, write).await?),
+            None => {
+                self.disk.commit(&self.store, write).await?;
+                place.into_iter().for_each(Place::keep);
+            }
         }
+        Ok(())
     }
 
     /// Who hears of the groups that a deleted resource leaves: for them it is a patch of their members.

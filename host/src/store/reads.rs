@@ -306,6 +306,22 @@ impl Store {
         rows.iter().rev().map(|(key, value)| self.journal_entry(key, value)).collect()
     }
 
+    /// The last rows of the journal before this sequence number, in order.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn journal_before(
+        &self,
+        realm: Realm,
+        before: u64,
+        limit: usize,
+    ) -> Result<Vec<JournalEntry>, StoreError> {
+        let until = before.min(self.settled().saturating_add(1));
+        let range = KeyRange { from: keys::journal(realm, 0), until: Some(keys::journal(realm, until)) };
+        let rows = self.engine.scan(Scan::new(Space::Journal, range, limit).reversed()).await?;
+        rows.iter().rev().map(|(key, value)| self.journal_entry(key, value)).collect()
+    }
+
     fn journal_entry(&self, key: &[u8], value: &[u8]) -> Result<JournalEntry, StoreError> {
         let row: JournalRecord = records::decode(Space::Journal, value)?;
         Ok(JournalEntry {

@@ -119,6 +119,7 @@ async fn journal_after_leaving(operations: Value) -> Vec<(String, u64)> {
         cursor_timeout_seconds: 60,
         passwords: PasswordRules::default(),
         me: MeRules::default(),
+        guard: crate::pipeline::GuardRules::default(),
     };
     let roster = Arc::new(Roster::new(gate.clone()));
     let pipeline = Pipeline::new(store.clone(), roster.clone(), schemas.clone(), settings);
