@@ -35,6 +35,7 @@ mod schemas;
 mod searching;
 mod shaping;
 mod shipped;
+mod stories;
 mod tls;
 mod transform;
 mod trials;

@@ -73,7 +73,11 @@ async fn changes_and_deletes_that_are_tried_out_leave_everything_as_it_was() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trial_tells_how_a_change_would_fail() {
-    let server = TestServer::start(&plugin(guests::REFUSE_ALL, "types = [\"Group\"]")).await;
+    let server = TestServer::start(&plugin(
+        guests::REFUSE_ALL,
+        "types = [\"Group\"]\ngrant = { imports = [\"config\", \"state\", \"outbox\"] }",
+    ))
+    .await;
     server.user("ana").await;
 
     let taken = tried(&server, "POST", "/Users", user("ana")).await;
@@ -173,7 +177,9 @@ async fn a_real_request_can_be_explained_with_values_for_those_who_may_see_them(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fault_is_explained_and_a_request_without_plugins_is_not_kept() {
-    let server = TestServer::start(&plugin(guests::PANICS, "types = [\"Group\"]")).await;
+    let server =
+        TestServer::start(&plugin(guests::PANICS, "types = [\"Group\"]\ngrant = { imports = [\"config\", \"log\"] }"))
+            .await;
     let plain = request_id(&server.post("/Users", user("ana")).await.expect(201));
     server.admin("GET", &format!("/requests/{plain}")).await.expect(404);
 
