@@ -2,12 +2,11 @@
 
 use jiff::Timestamp;
 use provost::clock::Clock;
+use provost_tests::Gate;
 use provost_tests::guests::{self, plugin};
 use provost_tests::receiver::{PATIENCE, Receiver};
 use provost_tests::server::{TestServer, user};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
 
 const MINUTE: i64 = 60_000;
 
@@ -55,39 +54,6 @@ fn rests(job: &Value) -> bool {
 
 async fn run_now(server: &TestServer) -> provost_tests::Answer {
     server.admin("POST", "/jobs/job-counter/tick/run").await
-}
-
-/// A receiver that answers only when it is told to.
-struct Gate(TcpListener);
-
-impl Gate {
-    async fn start() -> Self {
-        Self(TcpListener::bind("127.0.0.1:0").await.unwrap())
-    }
-
-    fn origin(&self) -> String {
-        format!("http://{}", self.0.local_addr().unwrap())
-    }
-
-    /// The next request's body, and the connection that waits for its answer.
-    async fn next(&self) -> (Value, TcpStream) {
-        let arrived = async {
-            let (mut stream, _) = self.0.accept().await.unwrap();
-            let mut bytes = Vec::new();
-            loop {
-                assert!(stream.read_buf(&mut bytes).await.unwrap() > 0, "the request came whole");
-                let text = String::from_utf8_lossy(&bytes);
-                if let Some(body) = text.split_once("\r\n\r\n").and_then(|(_, body)| serde_json::from_str(body).ok()) {
-                    return (body, stream);
-                }
-            }
-        };
-        tokio::time::timeout(PATIENCE, arrived).await.expect("a request should have arrived")
-    }
-}
-
-async fn answer(mut stream: TcpStream) {
-    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -177,21 +143,21 @@ async fn a_job_never_runs_twice_at_the_same_time() {
     let server = TestServer::at(clock.clone(), &job(&gate.origin(), "every = \"10m\"", "")).await;
     jobs(&server).await;
     clock.advance_ms(10 * MINUTE);
-    let (first, waiting) = gate.next().await;
+    let first = gate.next().await;
     clock.advance_ms(25 * MINUTE);
 
     let refused = run_now(&server).await.expect(409);
     let detail = refused.body["detail"].as_str().unwrap();
     assert!(detail.contains("has been running since 2026-01-10T12:10:00Z"), "{detail}");
     assert_eq!(jobs(&server).await[0]["runningSince"], "2026-01-10T12:10:00Z");
-    assert!(futures::poll!(std::pin::pin!(gate.0.accept())).is_pending(), "nobody else came");
-    answer(waiting).await;
+    assert!(gate.is_alone());
+    assert_eq!((&first.body["dueMs"], &first.body["count"]), (&millis("2026-01-10T12:10:00Z"), &json!(1)));
+    first.answer().await;
 
     // What became due meanwhile is one run.
-    let (second, waiting) = gate.next().await;
-    assert_eq!((&first["dueMs"], &first["count"]), (&millis("2026-01-10T12:10:00Z"), &json!(1)));
-    assert_eq!((&second["dueMs"], &second["count"]), (&millis("2026-01-10T12:30:00Z"), &json!(2)));
-    answer(waiting).await;
+    let second = gate.next().await;
+    assert_eq!((&second.body["dueMs"], &second.body["count"]), (&millis("2026-01-10T12:30:00Z"), &json!(2)));
+    second.answer().await;
     assert_eq!(until(&server, rests).await["next"], "2026-01-10T12:40:00Z");
 }
 
@@ -203,15 +169,16 @@ async fn a_run_that_was_cut_off_is_made_again_at_the_next_start() {
     let server = TestServer::at(clock.clone(), &table).await;
     jobs(&server).await;
     clock.advance_ms(10 * MINUTE);
-    let (first, _waiting) = gate.next().await;
+    let first = gate.next().await;
 
     let data = server.cut_off().await;
     let server = TestServer::again_at(data, &table, clock.clone()).await;
 
-    let (again, waiting) = gate.next().await;
-    assert_eq!(again["dueMs"], first["dueMs"]);
-    assert_eq!((&first["attempt"], &again["attempt"]), (&json!(1), &json!(2)));
-    answer(waiting).await;
+    let again = gate.next().await;
+    assert_eq!(again.body["dueMs"], first.body["dueMs"]);
+    assert_eq!((&first.body["attempt"], &again.body["attempt"]), (&json!(1), &json!(2)));
+    first.gone().await;
+    again.answer().await;
     let job = until(&server, |job| job["lastOutcome"] == "done").await;
     assert_eq!(job["next"], "2026-01-10T12:20:00Z");
 }
@@ -224,10 +191,10 @@ async fn a_stop_waits_for_the_run_and_notes_how_it_ended() {
     let server = TestServer::at(clock.clone(), &table).await;
     jobs(&server).await;
     clock.advance_ms(10 * MINUTE);
-    let (_, waiting) = gate.next().await;
+    let waiting = gate.next().await;
 
     let stopping = tokio::spawn(server.stop());
-    answer(waiting).await;
+    waiting.answer().await;
     let server = TestServer::again_at(stopping.await.unwrap(), &table, clock).await;
 
     let job = &jobs(&server).await[0];
@@ -304,11 +271,12 @@ async fn a_run_has_its_own_deadline() {
     let table = job(&gate.origin(), "every = \"60m\"\ndeadline_seconds = 1", "");
     let server = TestServer::at(clock, &table).await;
     run_now(&server).await.expect(202);
-    let (_, _never_answered) = gate.next().await;
+    let waiting = gate.next().await;
 
     let job = until(&server, rests).await;
 
     assert_eq!(job["lastOutcome"], "failed");
+    waiting.gone().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,11 +6,13 @@
 pub mod binary;
 pub mod engine;
 pub mod footprint;
+pub mod gate;
 pub mod guests;
 pub mod process;
 pub mod receiver;
 pub mod server;
 
+pub use gate::Gate;
 pub use process::Process;
 pub use receiver::{Received, Receiver};
 pub use server::{Answer, TestServer};

@@ -15,12 +15,16 @@ pub(super) fn first(plan: &JobPlan, now: Timestamp) -> JobRecord {
     JobRecord { plan: words(plan), settled: now, open: None, last: None, last_success: None }
 }
 
-/// The row under a plan that may be another one than it was made for: then what was due until now does not count.
+/// The row under a plan that may be another one than it was made for: then what was due until now does not count, and a
+/// run that waits for its next attempt is given up.
 pub(super) fn replanned(record: &JobRecord, plan: &JobPlan, now: Timestamp) -> JobRecord {
     let words = words(plan);
     match record.plan == words {
         true => record.clone(),
-        false => JobRecord { plan: words, settled: record.settled.max(now), ..record.clone() },
+        false => {
+            let open = record.open.clone().filter(|open| open.began.is_some());
+            JobRecord { plan: words, settled: record.settled.max(now), open, ..record.clone() }
+        }
     }
 }
 
@@ -231,6 +235,12 @@ mod tests {
         let resting = replanned(&record, &off, at(500));
         assert_eq!(next(&resting, &off, at(600), |_| SignedDuration::ZERO), None);
         assert_eq!(on_time(&replanned(&resting, &hourly(), at(700)), at(700)).unwrap().0, at(760));
+
+        let (_, run) = on_time(&record, at(60)).unwrap();
+        let under_way = begun(&record, run, at(60));
+        assert_eq!(replanned(&under_way, &off, at(61)).open, under_way.open);
+        let waits = settled(&under_way, Some(&hourly()), failing(), at(61));
+        assert!(waits.open.is_some() && replanned(&waits, &off, at(61)).open.is_none());
     }
 
     #[test]

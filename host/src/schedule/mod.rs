@@ -8,6 +8,8 @@
 //! The rows are the truth, and only the worker here writes them. When what comes next is in `course`.
 
 mod course;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
