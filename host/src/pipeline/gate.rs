@@ -51,8 +51,18 @@ impl From<Barred> for ReadError {
 }
 
 /// What one operation's caller may see when looking around: what was asked so far, by the types' numbers.
-#[derive(Default)]
-pub(super) struct Outlook(Mutex<Vec<(u16, Result<Passed, Barred>)>>);
+pub(super) struct Outlook {
+    /// What the operation is.
+    pub(super) act: Act,
+    asked: Mutex<Vec<(u16, Result<Passed, Barred>)>>,
+}
+
+impl Outlook {
+    /// Nothing was asked yet.
+    pub(super) fn of(act: Act) -> Self {
+        Self { act, asked: Mutex::default() }
+    }
+}
 
 impl Pipeline {
     /// What the gatekeepers say to one act. The outer error is that they could not be asked.
@@ -142,7 +152,7 @@ impl Pipeline {
         if self.hooks(cx).gatekeepers(Act::Search, &of.name).is_empty() {
             return Ok(Ok(Passed::default()));
         }
-        let mut asked = outlook.0.lock().await;
+        let mut asked = outlook.asked.lock().await;
         if let Some((_, known)) = asked.iter().find(|(number, _)| *number == of.number) {
             return Ok(known.clone());
         }

@@ -18,14 +18,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tracing::{info, warn};
 
+use super::tally::Tally;
 use super::{Pipeline, WriteError};
 use crate::context::{Realm, RequestContext};
 use crate::hook::{Change, Operation};
 use crate::limits::{GUARD_JOURNAL_ROWS_MAX, GUARD_WINDOW_SECONDS_MAX};
 use crate::store::{JournalEntry, StoreError};
-
-/// Into how many parts a window is divided: what was counted leaves it in parts of this size.
-const PARTS: usize = 60;
 
 /// How many rows of the journal are read at a time.
 const ROWS_PER_READ: usize = 1_000;
@@ -115,55 +113,6 @@ pub struct Guarded {
     pub count: u64,
     /// The time, in seconds.
     pub window_seconds: u64,
-}
-
-/// Counts what happens within a time that moves on.
-#[derive(Debug, Clone)]
-struct Tally {
-    part_ms: i64,
-    /// The number of the newest part, since the epoch.
-    newest: i64,
-    parts: [u64; PARTS + 1],
-}
-
-impl Tally {
-    fn over(window_seconds: u64) -> Self {
-        let window_ms = i64::try_from(window_seconds.saturating_mul(1_000)).unwrap_or(i64::MAX);
-        // One part more than the window has: what is counted is inside for the whole of it.
-        Self { part_ms: (window_ms / PARTS as i64).max(1), newest: 0, parts: [0; PARTS + 1] }
-    }
-
-    /// The part for something that happened then; nothing, if that is no longer in the window.
-    fn at(&mut self, at: Timestamp) -> Option<&mut u64> {
-        let length = self.parts.len() as i64;
-        let part = at.as_millisecond().div_euclid(self.part_ms);
-        if part > self.newest {
-            let passed = part.saturating_sub(self.newest).min(length);
-            for gone in (part - passed + 1)..=part {
-                self.parts[usize::try_from(gone.rem_euclid(length)).unwrap_or(0)] = 0;
-            }
-            self.newest = part;
-        }
-        let place = usize::try_from(part.rem_euclid(length)).unwrap_or(0);
-        (self.newest - part < length).then(|| &mut self.parts[place])
-    }
-
-    fn add(&mut self, at: Timestamp) {
-        if let Some(part) = self.at(at) {
-            *part += 1;
-        }
-    }
-
-    fn take_back(&mut self, at: Timestamp) {
-        if let Some(part) = self.at(at) {
-            *part = part.saturating_sub(1);
-        }
-    }
-
-    fn count(&mut self, now: Timestamp) -> u64 {
-        self.at(now);
-        self.parts.iter().sum()
-    }
 }
 
 /// One of the two guards, and what it has seen of each resource type.
@@ -475,18 +424,5 @@ mod tests {
         watch.forget(Deed::Deletion, "User", at(0));
         assert_eq!(let_through(&mut watch, 98, at(1)), 1);
         assert_eq!(let_through(&mut deletions(Some(30), Some(50)), 10, at(0)), 5);
-    }
-
-    #[test]
-    fn what_comes_late_is_counted_where_it_belongs_or_not_at_all() {
-        let mut tally = Tally::over(600);
-        tally.add(at(600));
-        tally.add(at(300));
-        tally.add(at(-600));
-        assert_eq!(tally.count(at(600)), 2);
-        assert_eq!(tally.count(at(920)), 1);
-        assert_eq!(tally.count(at(100_000)), 0);
-        tally.take_back(at(600));
-        assert_eq!(tally.count(at(100_000)), 0);
     }
 }

@@ -24,6 +24,7 @@ mod review;
 mod secret;
 mod shape;
 mod show;
+mod tally;
 mod turn;
 mod write;
 

@@ -69,9 +69,9 @@ impl Pipeline {
 
         let found = self.store.get(cx.realm, resource_type, id).await?;
         let (resource, _) = self.admit(cx, Act::Read, resource_type, found).await?;
-        let outlook = Outlook::default();
+        let outlook = Outlook::of(Act::Read);
         let groups = self.groups(cx, &outlook, &[(resource_type, id)], projection).await?.pop().flatten();
-        self.show(cx, &outlook, Act::Read, &resource, projection, &[], groups).await
+        self.show(cx, &outlook, &resource, projection, &[], groups).await
     }
 
     /// Lists the resources that match, one page of them (RFC 7644 sections 3.4.2 and 3.4.3).
@@ -81,7 +81,7 @@ impl Pipeline {
     pub async fn search(&self, cx: &RequestContext, among: &Among, search: &Search) -> Result<Listed, ReadError> {
         access::allow(cx, Action::Read)?;
 
-        let outlook = Outlook::default();
+        let outlook = Outlook::of(Act::Search);
         let parts = self.parts(cx, &outlook, among, search).await?;
         let purpose = Purpose::of(cx, among.name(), search);
         let count = self.count(search);

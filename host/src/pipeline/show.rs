@@ -42,13 +42,12 @@ impl Pipeline {
         &self,
         cx: &RequestContext,
         outlook: &Outlook,
-        act: Act,
         resource: &Resource,
         projection: &Projection,
         supplied: &[String],
         groups: Option<Vec<Value>>,
     ) -> Result<Answer, ReadError> {
-        let of = resource.resource_type();
+        let (act, of) = (outlook.act, resource.resource_type());
         let view = view(cx, of, projection);
         let members = match cx.dry_run {
             // The edges are as they were.
@@ -98,7 +97,7 @@ impl Pipeline {
         let members = self.members(cx, outlook, &pairs).await?;
 
         let whole = resources.iter().zip(groups).map(|(resource, groups)| self.document(resource, groups)).collect();
-        let shaped = self.shape_page(cx, resources, whole).await?;
+        let shaped = self.shape_page(cx, outlook.act, resources, whole).await?;
         let (mut documents, mut crowds) = (Vec::with_capacity(resources.len()), Vec::new());
         for ((place, (resource, view)), (document, members)) in
             pairs.into_iter().enumerate().zip(shaped.into_iter().zip(members))
@@ -114,17 +113,18 @@ impl Pipeline {
     async fn shape_page(
         &self,
         cx: &RequestContext,
+        act: Act,
         resources: &[Resource],
         mut documents: Vec<Attributes>,
     ) -> Result<Vec<Attributes>, ReadError> {
         for of in &self.schemas.resource_types {
-            if !self.is_shaped(cx, Act::Search, of) {
+            if !self.is_shaped(cx, act, of) {
                 continue;
             }
             let is_of = |place: &usize| resources[*place].resource_type().number == of.number;
             let places: Vec<usize> = (0..resources.len()).filter(is_of).collect();
             let batch = places.iter().map(|place| std::mem::take(&mut documents[*place])).collect();
-            for (place, shaped) in places.iter().zip(self.shape(cx, Act::Search, of, batch).await?) {
+            for (place, shaped) in places.iter().zip(self.shape(cx, act, of, batch).await?) {
                 documents[*place] = shaped;
             }
         }

@@ -88,7 +88,7 @@ impl Pipeline {
         let passed = self.pass(cx, Act::Change(Operation::Create), resource_type).await?;
         let supplied = project::supplied(resource_type, &body);
         let asked = check::create(body, resource_type, &self.leniency(cx))?;
-        let outlook = Outlook::default();
+        let outlook = Outlook::of(Act::Change(Operation::Create));
         self.foresee(cx, &outlook, resource_type, projection).await?;
         let mut turn = self.turns.create();
         loop {
@@ -96,8 +96,7 @@ impl Pipeline {
                 Err(WriteError::Clash) => turn.again().await?,
                 // Nobody can be in a group before it exists.
                 stored => {
-                    let act = Act::Change(Operation::Create);
-                    return Ok(self.show(cx, &outlook, act, &stored?, projection, &supplied, None).await?);
+                    return Ok(self.show(cx, &outlook, &stored?, projection, &supplied, None).await?);
                 }
             }
         }
@@ -132,15 +131,14 @@ impl Pipeline {
         access::allow_on(cx, Action::Write, at.id)?;
 
         let supplied = project::supplied(&at.resource_type, &body);
-        let outlook = Outlook::default();
+        let outlook = Outlook::of(Act::Change(Operation::Replace));
         let mut turn = self.turns.take(at.id).await;
         loop {
             match self.try_replace(cx, &outlook, at, body.clone(), projection, turn.attempt()).await {
                 Err(WriteError::Clash) => turn.again().await?,
                 stored => {
                     let (stored, groups) = stored?;
-                    let act = Act::Change(Operation::Replace);
-                    return Ok(self.show(cx, &outlook, act, &stored, projection, &supplied, groups).await?);
+                    return Ok(self.show(cx, &outlook, &stored, projection, &supplied, groups).await?);
                 }
             }
         }
@@ -188,15 +186,14 @@ impl Pipeline {
         if cx.overhead_bypass {
             operations.retain(|operation| !operation.selects_members_by_display(&at.resource_type));
         }
-        let outlook = Outlook::default();
+        let outlook = Outlook::of(Act::Change(Operation::Patch));
         let mut turn = self.turns.take(at.id).await;
         loop {
             match self.try_patch(cx, &outlook, at, &operations, projection, turn.attempt()).await {
                 Err(WriteError::Clash) => turn.again().await?,
                 stored => {
                     let (stored, groups) = stored?;
-                    let act = Act::Change(Operation::Patch);
-                    return Ok(self.show(cx, &outlook, act, &stored, projection, &supplied, groups).await?);
+                    return Ok(self.show(cx, &outlook, &stored, projection, &supplied, groups).await?);
                 }
             }
         }
