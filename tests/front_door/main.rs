@@ -5,6 +5,7 @@
 
 mod access;
 mod bad_input;
+mod breaker;
 mod bulk;
 mod commands;
 mod copying;
@@ -14,10 +15,12 @@ mod directory;
 mod errors;
 mod forwarding;
 mod golden;
+mod grants;
 mod groups;
 mod hostile;
 mod indexes;
 mod leniency;
+mod lifecycle;
 mod loading;
 mod me;
 mod membership;
@@ -30,6 +33,7 @@ mod protocol;
 mod schemas;
 mod searching;
 mod shipped;
+mod subscriptions;
 mod transform;
 mod versions;
 mod veto;
