@@ -269,9 +269,8 @@ fn health(plugins: Arc<PluginHost>, store: Arc<Store>) -> Arc<dyn Fn() -> Health
             PluginState::Ready | PluginState::Disabled => None,
         });
         let refused = plugins.refused().filter(|refused| refused.plugins.is_empty());
-        let refused = refused.map(|_| {
-            "the last change of the plugins was not applied; `provost plugin list` says why".to_owned()
-        });
+        let refused = refused
+            .map(|_| "the last change of the plugins was not applied; `provost plugin list` says why".to_owned());
         Health { degraded: stopped.into_iter().chain(reasons).chain(refused).collect() }
     })
 }

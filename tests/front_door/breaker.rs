@@ -38,7 +38,10 @@ async fn an_open_breaker_answers_at_once_with_when_to_come_back_and_closes_after
     refused.scim_error(503, None);
     let seconds: u64 = refused.header("retry-after").parse().unwrap();
     assert!((25..=31).contains(&seconds), "{seconds}");
-    assert_eq!((&breaker(&server).await["state"], &breaker(&server).await["last_fault"]), (&json!("open"), &json!("trap")));
+    assert_eq!(
+        (&breaker(&server).await["state"], &breaker(&server).await["last_fault"]),
+        (&json!("open"), &json!("trap"))
+    );
     assert_eq!(server.count("/Users").await, 1);
     assert_eq!(server.plugins().await[0]["faults"]["trap"], 2, "the guest was not called again");
 
@@ -47,12 +50,16 @@ async fn an_open_breaker_answers_at_once_with_when_to_come_back_and_closes_after
 
     assert!(breaker(&server).await.is_null());
     let metrics = server.metrics().await;
-    assert!(metrics.contains("provost_plugin_breaker_state{plugin=\"traps-at-zero\",hook=\"before-write\"} 0"), "{metrics}");
+    assert!(
+        metrics.contains("provost_plugin_breaker_state{plugin=\"traps-at-zero\",hook=\"before-write\"} 0"),
+        "{metrics}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_faults_are_skipped_the_change_goes_on_past_an_open_breaker() {
-    let server = TestServer::at(clock(), &trapping("on_fault = { before_write = \"skip\", access = \"refuse\" }")).await;
+    let server =
+        TestServer::at(clock(), &trapping("on_fault = { before_write = \"skip\", access = \"refuse\" }")).await;
 
     for name in ["x10", "x20", "x30", "ana"] {
         server.post("/Users", user(name)).await.expect(201);
@@ -65,7 +72,8 @@ async fn where_faults_are_skipped_the_change_goes_on_past_an_open_breaker() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_breaker_harms_no_other_plugin() {
-    let stamp = "config = { set = { nickName = \"stamped\" } }\ngrant = { imports = [\"config\"], write = [\"nickName\"] }";
+    let stamp =
+        "config = { set = { nickName = \"stamped\" } }\ngrant = { imports = [\"config\"], write = [\"nickName\"] }";
     let both = format!("{}{}", trapping("on_fault = \"skip\""), plugin(guests::STAMP, stamp));
     let server = TestServer::at(clock(), &both).await;
 

@@ -11,7 +11,9 @@ const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:
 async fn seen(read: &str) -> Value {
     let rule = plugin(
         guests::ECHO_SEEN,
-        &format!("config = {{ operations = [\"patch\"], paths = [\"name\"] }}\ngrant = {{ imports = [\"config\"]{read} }}"),
+        &format!(
+            "config = {{ operations = [\"patch\"], paths = [\"name\"] }}\ngrant = {{ imports = [\"config\"]{read} }}"
+        ),
     );
     let server = TestServer::start(&rule).await;
     let id = server.post("/Users", person("ana")).await.expect(201).id();
@@ -30,7 +32,10 @@ async fn what_is_outside_the_read_grant_is_absent_from_what_a_hook_sees() {
     let some = seen(", read = [\"title\", \"name.givenName\"]").await;
     let none = seen(", read = []").await;
 
-    assert!(all["newNames"].as_array().unwrap().contains(&json!("emails")) && all["operations"].as_array().unwrap().len() == 3);
+    assert!(
+        all["newNames"].as_array().unwrap().contains(&json!("emails"))
+            && all["operations"].as_array().unwrap().len() == 3
+    );
     assert_eq!(some["newNames"].as_array().unwrap().len(), 5, "id, meta, schemas, title, name: {some}");
     assert_eq!(some["old"]["name"], json!({ "givenName": "Ana" }));
     assert_eq!(some["changedPaths"], json!(["title"]));
@@ -146,9 +151,10 @@ async fn asked_granted_and_used_are_shown_side_by_side() {
 
     let shown = server.admin("GET", "/plugins/asks/grants").await.expect(200).body;
 
-    assert_eq!(shown["asked"], json!([
-        "imports config", "imports outbox", "outbox crm", "read *", "write nickName", "write title"
-    ]));
+    assert_eq!(
+        shown["asked"],
+        json!(["imports config", "imports outbox", "outbox crm", "read *", "write nickName", "write title"])
+    );
     assert!(shown["granted"].as_array().unwrap().contains(&json!("imports state")));
     assert!(!shown["effective"].as_array().unwrap().contains(&json!("imports state")));
     assert_eq!((&shown["used"]["outbox crm"], &shown["used"]["write nickName"]), (&json!(1), &json!(1)));

@@ -42,7 +42,7 @@ impl Place {
     }
 }
 
-const GRANT: &str = "grant = { imports = [\"config\"], write = [\"nickName\", \"title\"] }";
+const GRANT: &str = "grant = { imports = [\"config\", \"log\"], write = [\"nickName\", \"title\"] }";
 
 fn table(name: &str, file: &Path, rest: &str) -> String {
     format!("[[plugin]]\nname = \"{name}\"\nplugin = \"{}\"\n{GRANT}\n{rest}\n", file.display())
@@ -126,7 +126,7 @@ async fn a_bad_change_leaves_everything_as_it_was_and_says_why() {
         (format!("{}{}", one.table("a", "enabled = false"), table("b", Path::new("/nowhere.wasm"), "")), "nowhere"),
         (format!("{}{}", one.table("a", "enabled = false"), two.table("a", "")), "another plugin has this name"),
         (format!("{}[[plugin", one.table("a", "")), "wrong"),
-        (format!("{}{}", one.table("a", ""), two.table("b", "")).replace("\"config\"", ""), "not granted"),
+        (format!("{}{}", one.table("a", ""), two.table("b", "")).replace(", \"log\"", ""), "not granted"),
     ];
     for (config, why) in bad {
         server.reconfigure(&config);
@@ -177,7 +177,7 @@ async fn what_was_last_good_gets_no_more_than_is_granted_now() {
     let server = TestServer::start(&place.table("v", "")).await;
     place.put_bytes(b"\0asm broken");
 
-    let less = place.table("v", "").replace("\"config\"", "");
+    let less = place.table("v", "").replace(", \"log\"", "");
     let server = server.restart(Some(&less)).await;
 
     assert_eq!(server.plugins().await[0]["state"], "quarantined");
@@ -200,7 +200,7 @@ async fn commands_change_the_plugins_and_a_restart_remembers_them() {
     assert_eq!(version(&server, "u4").await, "two");
     let new = json!({
         "name": "w", "plugin": guests::VERSION_ONE,
-        "grant": { "imports": ["config"], "write": ["nickName", "title"] },
+        "grant": { "imports": ["config", "log"], "write": ["nickName", "title"] },
     });
     server.admin_with("POST", "/plugins", new).await.expect(201);
     server.admin_with("POST", "/plugins/w/move", json!({ "before": "v" })).await.expect(200);

@@ -18,8 +18,8 @@ use crate::admin::{self, Call};
 use crate::app::BUILTINS;
 use crate::clock::Clock;
 use crate::hook::{
-    Cause, Change, Committed, Effects, Hooks as _, MembershipChange, Message, Operation, PluginName, Refusal,
-    Verdict, Work,
+    Cause, Change, Committed, Effects, Hooks as _, MembershipChange, Message, Operation, PluginName, Refusal, Verdict,
+    Work,
 };
 use crate::plugin::{BreakerConfig, FaultPolicy, Grant, Import, Limit, Order, PluginConfig, PluginHost, PluginState};
 
@@ -162,7 +162,9 @@ fn user() -> String {
 pub(super) async fn run(place: &Place, command: PluginCommand) -> Result<ExitCode, Failure> {
     match command {
         PluginCommand::List => office::ask(place, Call::PluginList, print::plugins).await,
-        PluginCommand::Grants { name } => office::ask(place, Call::PluginGrants { name: named(&name) }, print::grants).await,
+        PluginCommand::Grants { name } => {
+            office::ask(place, Call::PluginGrants { name: named(&name) }, print::grants).await
+        }
         PluginCommand::Reload => office::ask(place, Call::PluginReload, print::changed).await,
         PluginCommand::CloseBreaker { name } => {
             office::ask(place, Call::PluginCloseBreaker { name: named(&name) }, print::changed).await
@@ -210,7 +212,8 @@ fn to_install(
     let mut rest = match &table {
         None => toml::Table::new(),
         Some(file) => {
-            let text = fs::read_to_string(file).map_err(|error| format!("`{}` cannot be read: {error}", file.display()))?;
+            let text =
+                fs::read_to_string(file).map_err(|error| format!("`{}` cannot be read: {error}", file.display()))?;
             text.parse().map_err(|error| format!("`{}` is wrong:\n{error}", file.display()))?
         }
     };

@@ -91,7 +91,12 @@ pub(super) fn plugins(answer: &Value) {
             plugin["refusals"],
         );
         let short = text(&plugin["digest"]).get(..12).unwrap_or("no digest").to_owned();
-        println!("\t{}\t{short}\tsince {}\tfrom {}", text(&plugin["state"]), text(&plugin["since"]), text(&plugin["origin"]));
+        println!(
+            "\t{}\t{short}\tsince {}\tfrom {}",
+            text(&plugin["state"]),
+            text(&plugin["since"]),
+            text(&plugin["origin"])
+        );
         for breaker in list(&plugin["breakers"]) {
             let until = breaker["until"].as_str().map_or(String::new(), |until| format!(" until {until}"));
             let why = breaker["last_fault"].as_str().map_or(String::new(), |kind| format!(", last by {kind}"));

@@ -117,7 +117,9 @@ impl Breakers {
             }
             Gate::Open { .. } => true,
             Gate::Trying => {
-                return Err(unavailable("its breaker is half open, and another call is trying".to_owned()).for_seconds(1));
+                return Err(
+                    unavailable("its breaker is half open, and another call is trying".to_owned()).for_seconds(1)
+                );
             }
         };
         if tries {

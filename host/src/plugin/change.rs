@@ -228,7 +228,10 @@ impl PluginHost {
         let wrong = |why: String| format!("`{}` {why}", source.escape_default());
         let fetched = load::fetch(&source, self.builtins).await.map_err(wrong)?;
         if let Some(pin) = pin.filter(|pin| !pin.eq_ignore_ascii_case(&fetched.digest)) {
-            return Err(wrong(format!("is not the file that was meant: its SHA-256 is {}, and not {pin}", fetched.digest)));
+            return Err(wrong(format!(
+                "is not the file that was meant: its SHA-256 is {}, and not {pin}",
+                fetched.digest
+            )));
         }
         if is_builtin {
             return Ok(Some((source, fetched.digest)));
@@ -273,8 +276,12 @@ impl PluginHost {
             self.remember(ledger, &prepared).await;
             let names = |names: &[PluginName]| names.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
             info!(
-                by, loaded = names(&changed.loaded), disabled = names(&changed.disabled),
-                removed = names(&changed.removed), reordered = changed.reordered, "the plugins were changed by {by}"
+                by,
+                loaded = names(&changed.loaded),
+                disabled = names(&changed.disabled),
+                removed = names(&changed.removed),
+                reordered = changed.reordered,
+                "the plugins were changed by {by}"
             );
         }
         Ok(changed)

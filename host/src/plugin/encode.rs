@@ -64,12 +64,7 @@ pub(super) fn shown(change: &Change, draft: &Draft) -> Attributes {
     visible(draft.document(stamp), &draft.resource_type)
 }
 
-fn changed_paths(
-    paths: &[String],
-    of: Option<&Arc<ResourceType>>,
-    sight: &Sight,
-    shows_password: bool,
-) -> Vec<String> {
+fn changed_paths(paths: &[String], of: Option<&Arc<ResourceType>>, sight: &Sight, shows_password: bool) -> Vec<String> {
     match of.and_then(|of| sight.on(of)) {
         None => paths.to_vec(),
         Some(view) => {

@@ -152,7 +152,8 @@ pub(super) fn plain(path: &str) -> &str {
 
 fn common_origin(granted: &outbound::Grant, asked: &[AskedHttp]) -> Option<outbound::Grant> {
     let origin = granted.origin.to_string();
-    let of_it = |asked: &&AskedHttp| asked.origin == ALL || asked.origin.trim_end_matches('/').eq_ignore_ascii_case(&origin);
+    let of_it =
+        |asked: &&AskedHttp| asked.origin == ALL || asked.origin.trim_end_matches('/').eq_ignore_ascii_case(&origin);
     let wanted: Vec<_> = asked.iter().filter(of_it).flat_map(|asked| asked.methods.iter().copied()).collect();
     let methods: Vec<_> = granted.methods.iter().copied().filter(|method| wanted.contains(method)).collect();
     (!methods.is_empty()).then(|| outbound::Grant { methods, ..granted.clone() })
@@ -212,7 +213,10 @@ mod tests {
         assert_eq!(grant.write, ["name.givenName"]);
         assert_eq!(grant.read.as_deref().map(<[String]>::len), Some(1), "{:?}", grant.read);
         assert_eq!((grant.http[0].methods.len(), grant.http[0].private), (1, true));
-        assert_eq!((grant.outbox.as_slice(), grant.directory.as_slice()), (&["crm".to_owned()][..], &["User".to_owned()][..]));
+        assert_eq!(
+            (grant.outbox.as_slice(), grant.directory.as_slice()),
+            (&["crm".to_owned()][..], &["User".to_owned()][..])
+        );
         assert!(grant.read_sensitive.is_empty());
         assert_eq!(grant.state_entries, Some(10));
         assert_eq!(effective.types.as_deref(), Some(&["User".to_owned()][..]));
@@ -245,6 +249,9 @@ mod tests {
 
         assert_eq!(exceeding(&new, Some(&old), &grant), ["http https://b.example GET", "imports http", "write active"]);
         assert!(exceeding(&old, Some(&old), &grant).is_empty());
-        assert!(exceeding(&ask(""), Some(&old), &config("[grant]\nread = [\"title\"]").grant).len() == 1, "reading all is more");
+        assert!(
+            exceeding(&ask(""), Some(&old), &config("[grant]\nread = [\"title\"]").grant).len() == 1,
+            "reading all is more"
+        );
     }
 }

@@ -244,7 +244,9 @@ impl PluginSet {
         let (identity, loaded) = plugin.ready()?;
         let hook = loaded.before_write.as_ref().ok_or_else(|| plugin.lacks(HookGroup::BeforeWrite))?;
         let told = encode::change(change, &identity.sight, plugin.config.grant.shows_password());
-        let mut call = self.begin(plugin, identity, HookGroup::BeforeWrite, Occasion::of(cx, Phase::BeforeWrite), identity.bounds.hook).await?;
+        let mut call = self
+            .begin(plugin, identity, HookGroup::BeforeWrite, Occasion::of(cx, Phase::BeforeWrite), identity.bounds.hook)
+            .await?;
         let context = Told {
             // Not told before the commit that makes it true.
             resource_id: change.current.as_ref().map(|current| current.id().to_string()),
@@ -282,7 +284,9 @@ impl PluginSet {
         let (identity, loaded) = plugin.ready()?;
         let hook = loaded.access.as_ref().ok_or_else(|| plugin.lacks(HookGroup::Access))?;
         let target = inquiry.target.map(|target| encode::resource(target, &identity.sight));
-        let mut call = self.begin(plugin, identity, HookGroup::Access, Occasion::of(cx, Phase::Answering), identity.bounds.hook).await?;
+        let mut call = self
+            .begin(plugin, identity, HookGroup::Access, Occasion::of(cx, Phase::Answering), identity.bounds.hook)
+            .await?;
         let asked = Told::of(cx, inquiry.act, inquiry.resource_type);
         let resource_id = inquiry.target.map(|target| target.id().to_string());
         let context = Told { resource_id, ..asked }.context(call.remaining_ms());
@@ -309,7 +313,9 @@ impl PluginSet {
         let hook = loaded.shape.as_ref().ok_or_else(|| plugin.lacks(HookGroup::Shape))?;
         let told: Vec<String> =
             documents.iter().map(|document| encode::text(document.clone(), resource_type, &identity.sight)).collect();
-        let mut call = self.begin(plugin, identity, HookGroup::Shape, Occasion::of(cx, Phase::Answering), identity.bounds.hook).await?;
+        let mut call = self
+            .begin(plugin, identity, HookGroup::Shape, Occasion::of(cx, Phase::Answering), identity.bounds.hook)
+            .await?;
         let context = Told::of(cx, act, &resource_type.name).context(call.remaining_ms());
 
         let deadline = call.deadline();
@@ -335,7 +341,9 @@ impl PluginSet {
             last_success_ms: run.last_success.map(|at| millis(at.as_millisecond())),
             by_hand: run.by_hand,
         };
-        let mut call = self.begin(plugin, identity, HookGroup::Schedule, Occasion::of(cx, Phase::After), identity.bounds.delivery).await?;
+        let mut call = self
+            .begin(plugin, identity, HookGroup::Schedule, Occasion::of(cx, Phase::After), identity.bounds.delivery)
+            .await?;
         let context = Told { attempt: run.attempt, ..Told::of_job(cx) }.context(call.remaining_ms());
 
         let deadline = call.deadline();
@@ -353,7 +361,9 @@ impl PluginSet {
         // It no longer observes: there is nobody to tell.
         let Some(hook) = loaded.observe.as_ref() else { return Ok(()) };
         let told = encode::committed(change, &identity.sight);
-        let mut call = self.begin(plugin, identity, HookGroup::Observe, self.afterwards(message), identity.bounds.delivery).await?;
+        let mut call = self
+            .begin(plugin, identity, HookGroup::Observe, self.afterwards(message), identity.bounds.delivery)
+            .await?;
         let context = Told::afterwards(message, attempt).context(call.remaining_ms());
 
         let deadline = call.deadline();
@@ -381,7 +391,9 @@ impl PluginSet {
             headers: message.headers.iter().map(pair).collect(),
             enqueued_ms: millis(message.cause.at_ms),
         };
-        let mut call = self.begin(plugin, identity, HookGroup::Deliver, self.afterwards(message), identity.bounds.delivery).await?;
+        let mut call = self
+            .begin(plugin, identity, HookGroup::Deliver, self.afterwards(message), identity.bounds.delivery)
+            .await?;
         let context = Told::afterwards(message, attempt).context(call.remaining_ms());
 
         let deadline = call.deadline();

@@ -120,7 +120,8 @@ async fn attempt(
     let Inspected { exports, imports } = inspect(&component, &house.sandbox.engine)?;
     let config_json = serde_json::Value::Object(config.config.clone()).to_string();
     let sight = Sight::of(&config.grant);
-    let identity = Arc::new(Identity { config: config.clone(), bounds, config_json, exports, sight, usage: Usage::default() });
+    let identity =
+        Arc::new(Identity { config: config.clone(), bounds, config_json, exports, sight, usage: Usage::default() });
     learned.identity = Some(identity.clone());
     check_grants(written, &config, &imports)?;
     check_resources(&component, identity.bounds.memory_bytes)?;

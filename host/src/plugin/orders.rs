@@ -18,7 +18,8 @@ use crate::hook::PluginName;
 pub(super) const ORDERS_FILE: &str = "plugins.toml";
 
 /// What stands at its head.
-const HEAD: &str = "# Written by `provost plugin …`, on top of the plugins in provost.toml. `provost plugin list` shows both.\n\n";
+const HEAD: &str =
+    "# Written by `provost plugin …`, on top of the plugins in provost.toml. `provost plugin list` shows both.\n\n";
 
 /// One change of the plugins, by command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -165,7 +166,10 @@ impl Orders {
             }
             (Order::Install(config), Some((plugin, sha256))) => {
                 if configured.iter().chain(&self.plugin).any(|other| other.name == config.name) {
-                    return Err(format!("there is a plugin `{}` already; `provost plugin upgrade` changes it", config.name));
+                    return Err(format!(
+                        "there is a plugin `{}` already; `provost plugin upgrade` changes it",
+                        config.name
+                    ));
                 }
                 self.plugin.push(PluginConfig { plugin, sha256: Some(sha256), ..(**config).clone() });
             }
@@ -269,9 +273,7 @@ mod tests {
         let orders = Orders::default()
             .after(&Order::Disable("a".into()), &configured, None)
             .and_then(|orders| orders.after(&Order::Install(Box::new(config("c"))), &configured, copied()))
-            .and_then(|orders| {
-                orders.after(&Order::Move { name: "c".into(), before: "a".into() }, &configured, None)
-            })
+            .and_then(|orders| orders.after(&Order::Move { name: "c".into(), before: "a".into() }, &configured, None))
             .unwrap();
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join(ORDERS_FILE);

@@ -267,7 +267,8 @@ mod tests {
 
     #[test]
     fn an_unchanged_answer_restores_the_original() {
-        for paths in [&[][..], &["name"], &["name.givenName"], &["emails.type"], &[ENTERPRISE], &["title", "userName"]] {
+        for paths in [&[][..], &["name"], &["name.givenName"], &["emails.type"], &[ENTERPRISE], &["title", "userName"]]
+        {
             let sight = sight(paths);
             let mut answer = sight.limit(document(), &users());
             sight.restore(&mut answer, &document(), &users());

@@ -14,12 +14,9 @@ impl Plugin for Version {
         let Some(resource) = change.proposed::<Resource>()? else { return Ok(Verdict::proceed()) };
         // Where it is asked twice, the second time has a place of its own.
         let place = if resource.get("nickName").is_some() { "title" } else { "nickName" };
+        log::debug("this is version two", &[]);
         Ok(Patch::new().replace(place, "two").into_verdict())
-    }
-
-    fn observe(&self, _change: &Change, _sequence: u64) -> Result {
-        Ok(())
     }
 }
 
-provost_sdk::export!(Version: before_write, observe);
+provost_sdk::export!(Version: before_write);

@@ -71,7 +71,8 @@ impl Guest {
         };
         let page = self.house.backing.find(self.occasion.realm, resource_type, filter, start, page(count)).await?;
 
-        let resources: Vec<String> = page.resources.iter().map(|found| encode::resource(found, &self.identity.sight)).collect();
+        let resources: Vec<String> =
+            page.resources.iter().map(|found| encode::resource(found, &self.identity.sight)).collect();
         if resources.iter().map(String::len).sum::<usize>() > DIRECTORY_ANSWER_BYTES_MAX {
             return Err(Error::TooLarge);
         }

@@ -4,8 +4,8 @@ use provost_scim::{Member, Resource, Stamp};
 use serde_json::Value;
 
 use super::*;
-use crate::plugin::sight::Sight;
 use crate::plugin::encode;
+use crate::plugin::sight::Sight;
 
 fn stored(type_name: &str, attributes: Value) -> Resource {
     let resource_type = Schemas::standard().resource_type(type_name).unwrap().clone();

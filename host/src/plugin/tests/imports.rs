@@ -43,7 +43,14 @@ fn house() -> Arc<House> {
 fn guest_in(house: &Arc<House>, phase: Phase, table: &str) -> Guest {
     let config: PluginConfig = toml::from_str(&format!("name = \"p\"\nplugin = \"p.wasm\"\n{table}")).unwrap();
     let bounds = config.bounds().unwrap();
-    let identity = Identity { config, bounds, config_json: "{}".into(), exports: Exports::UNKNOWN, sight: Default::default(), usage: Default::default() };
+    let identity = Identity {
+        config,
+        bounds,
+        config_json: "{}".into(),
+        exports: Exports::UNKNOWN,
+        sight: Default::default(),
+        usage: Default::default(),
+    };
     let occasion =
         Occasion { phase, request_id: "r-1".into(), realm: Realm::DEFAULT, now: jiff::Timestamp::UNIX_EPOCH };
     Guest::new(Arc::new(identity), house.clone(), occasion, Instant::now() + Duration::from_secs(5))

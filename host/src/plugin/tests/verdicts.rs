@@ -2,8 +2,8 @@
 
 use super::guests::{RESULT, answering, guest, patching, replacing, reviewer, slice};
 use super::*;
-use crate::plugin::sight::Sight;
 use crate::hook::{Hold, OnFault, Refusal, RefusalStatus};
+use crate::plugin::sight::Sight;
 
 const ERR: u8 = 1;
 
