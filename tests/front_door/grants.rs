@@ -103,6 +103,48 @@ async fn members_are_told_to_those_only_who_may_read_them() {
     }
 }
 
+/// What a guest hears when it asks the directory for everybody that this filter matches.
+async fn found(read: &str, filter: &str) -> provost_tests::Answer {
+    let rule = plugin(
+        guests::READS_DIRECTORY,
+        &format!(
+            "operations = [\"patch\"]\nconfig = {{ find = '{filter}' }}\n\
+             grant = {{ imports = [\"config\", \"directory\"], directory = [\"User\"]{read} }}"
+        ),
+    );
+    let server = TestServer::start(&rule).await;
+    let id = server.post("/Users", person("ana")).await.expect(201).id();
+    server.patch(&format!("/Users/{id}"), json!([{ "op": "add", "path": "title", "value": "x" }])).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_directory_shows_no_more_than_may_be_read_and_is_asked_for_no_more() {
+    let all = found("", "displayName pr").await.scim_error(403, None);
+    assert!(all.contains("López"));
+
+    let some = found(", read = [\"userName\"]", "userName eq \"ana\"").await.scim_error(403, None);
+    assert!(some.contains("\"userName\":\"ana\"") && !some.contains("López"), "{some}");
+
+    let oracle = found(", read = [\"userName\"]", "displayName eq \"Ana López García\"").await;
+    assert!(oracle.status >= 500, "{oracle:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_holds_no_more_entries_than_the_operator_says() {
+    let counts = |entries: &str| {
+        plugin(guests::COUNTS_OBSERVED, &format!("grant = {{ imports = [\"config\", \"state\", \"http\"]{entries} }}"))
+    };
+    for (entries, parked) in [("", false), (", state_entries = 2", false), (", state_entries = 1", true)] {
+        let server = TestServer::start(&counts(entries)).await;
+        server.user("ana").await;
+        server.user("bea").await;
+        let mut ended = server.app.delivery.ended();
+        let waited = ended.wait_for(|count| *count >= 2);
+        tokio::time::timeout(provost_tests::receiver::PATIENCE, waited).await.unwrap().unwrap();
+        assert_eq!(!server.outbox().await.is_empty(), parked, "{entries}");
+    }
+}
+
 /// The guest `asks` asks for `nickName`, `title`, and the target `crm`; the operator grants much more.
 fn asking(config: &str) -> String {
     plugin(

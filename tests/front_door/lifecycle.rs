@@ -3,9 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
+use provost_tests::Process;
 use provost_tests::guests;
 use provost_tests::receiver::PATIENCE;
-use provost_tests::server::{Answer, TestServer, user};
+use provost_tests::server::{Answer, SCIM_JSON, TestServer, user};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -323,4 +324,27 @@ async fn no_request_fails_or_sees_two_versions_while_plugins_are_upgraded() {
     let (seen, ()) = tokio::join!(futures::future::join_all((0..CLIENTS).map(client)), upgrades);
 
     assert_eq!(seen.into_iter().flatten().collect::<std::collections::BTreeSet<_>>().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_kill_in_the_middle_of_an_upgrade_a_good_set_comes_back() {
+    const KILLS: usize = 4;
+    let place = Place::with(guests::VERSION_ONE);
+    let mut server = Process::with(&place.table("v", "")).await;
+    let reviewed = async |server: &Process, name: String| {
+        let request = server.request("POST", "/Users").header("content-type", SCIM_JSON);
+        let made = server.send(request.body(user(&name).to_string())).await.expect(201);
+        assert!(["one", "two"].contains(&made.body["nickName"].as_str().unwrap()), "{}", made.body);
+    };
+
+    for kill in 0..KILLS {
+        // Nobody waits until it is noticed, loaded or written down.
+        place.put([guests::VERSION_TWO, guests::VERSION_ONE][kill % 2]);
+        reviewed(&server, format!("before-{kill}")).await;
+        if kill + 1 == KILLS {
+            place.put_bytes(b"broken");
+        }
+        server = server.restart().await;
+        reviewed(&server, format!("after-{kill}")).await;
+    }
 }

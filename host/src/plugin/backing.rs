@@ -135,6 +135,14 @@ impl Backing {
         }
     }
 
+    /// A resource type of the server's.
+    pub(super) fn resource_type(&self, name: &str) -> Option<Arc<ResourceType>> {
+        match self {
+            Self::Store { schemas, .. } => schemas.resource_type(name).cloned(),
+            Self::Memory(_) => None,
+        }
+    }
+
     pub(super) async fn find(
         &self,
         realm: Realm,

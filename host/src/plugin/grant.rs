@@ -35,7 +35,6 @@ pub(super) fn effective(config: &PluginConfig, ask: Option<&Ask>) -> PluginConfi
         directory: among(&grant.directory, &ask.directory),
         read_sensitive: among(&grant.read_sensitive, &ask.read_sensitive),
         state_entries: [grant.state_entries, ask.state_entries].into_iter().flatten().min(),
-        ..grant.clone()
     };
     let types = match (&config.types, &ask.types) {
         (wanted, None) => wanted.clone(),
