@@ -97,6 +97,28 @@ macro_rules! export {
     };
 }
 
+/// Puts a manifest into the component: what the plugin asks for in writing, as a TOML file with a table `[ask]` in the
+/// shape of the operator's `[plugin.grant]`. The path is relative to the source file.
+///
+/// What is not asked for is never granted, whatever the operator writes down; so a manifest tells an operator all that a
+/// plugin can do, and an upgrade that asks for more has to be agreed to.
+///
+/// ```ignore
+/// provost_sdk::manifest!("../plugin.toml");
+/// ```
+#[macro_export]
+macro_rules! manifest {
+    ($path:literal) => {
+        const _: () = {
+            const TEXT: &[u8] = include_bytes!($path);
+            #[allow(unsafe_code)]
+            #[cfg_attr(target_family = "wasm", unsafe(link_section = "provost:manifest"))]
+            #[used]
+            static MANIFEST: [u8; TEXT.len()] = *include_bytes!($path);
+        };
+    };
+}
+
 /// [`Info`] from the crate's own `Cargo.toml`: name, version and description.
 #[macro_export]
 macro_rules! info {

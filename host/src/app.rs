@@ -359,7 +359,7 @@ fn health(
         // The reason may name files: that is for operators, and /health is for anybody.
         let reasons = plugins.statuses().into_iter().filter_map(|status| match status.state {
             PluginState::Quarantined { .. } => {
-                Some(format!("plugin `{}` is not loaded; `provost plugin list` says why", status.name))
+                Some(format!("plugin `{}` is quarantined; `provost plugin list` says why", status.name))
             }
             PluginState::Outdated { .. } => {
                 Some(format!("plugin `{}` runs as it was last good; `provost plugin list` says why", status.name))

@@ -3,8 +3,8 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use metrics::{Unit, describe_counter, describe_histogram};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
@@ -12,6 +12,13 @@ use crate::config::{ConfigError, Log, LogFormat};
 
 /// The upper bounds of a duration's classes, in seconds.
 const DURATION_SECONDS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// The upper bounds of a memory's classes, in bytes.
+const MEMORY_BYTES: [f64; 8] =
+    [131_072.0, 524_288.0, 1_048_576.0, 2_097_152.0, 4_194_304.0, 8_388_608.0, 16_777_216.0, 67_108_864.0];
+
+/// The upper bounds of a lag's classes, in seconds: from at once to a day.
+const LAG_SECONDS: [f64; 10] = [0.01, 0.1, 0.5, 1.0, 5.0, 30.0, 300.0, 3_600.0, 21_600.0, 86_400.0];
 
 /// How often single durations are sorted into their classes, in seconds. Until then each takes memory.
 const METRICS_UPKEEP_SECONDS: u64 = 5;
@@ -55,7 +62,12 @@ pub fn keep_metrics(mut stopped: watch::Receiver<bool>) -> impl Future<Output = 
 fn recorder() -> &'static PrometheusHandle {
     static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
     RECORDER.get_or_init(|| {
+        let named = |name: &str| Matcher::Full(name.to_owned());
         let builder = PrometheusBuilder::new().set_buckets(&DURATION_SECONDS).expect("there are classes");
+        let builder = builder
+            .set_buckets_for_metric(named("provost_plugin_memory_bytes"), &MEMORY_BYTES)
+            .and_then(|builder| builder.set_buckets_for_metric(named("provost_delivery_lag_seconds"), &LAG_SECONDS))
+            .expect("there are classes");
         let recorder = builder.build_recorder();
         let handle = recorder.handle();
         // Whoever embeds this as a library may have put up a recorder before; then ours stays empty.
@@ -70,6 +82,32 @@ fn recorder() -> &'static PrometheusHandle {
             crate::listener::HANDSHAKES_FAILED,
             "TLS handshakes that came to nothing, by listener and reason: `refused` or `timeout`."
         );
+        describe_plugins();
         handle
     })
+}
+
+/// What is measured of plugins and of what they send.
+fn describe_plugins() {
+    describe_counter!(
+        "provost_plugin_calls_total",
+        "Calls of plugins, by plugin, hook and outcome: proceed, changed, refused, held, error, or the kind of fault."
+    );
+    describe_counter!(
+        "provost_plugin_calls_blamed_total",
+        "Answers of plugins that were well formed and broke a rule when they were applied."
+    );
+    describe_histogram!("provost_plugin_call_seconds", Unit::Seconds, "How long calls of plugins took, with waiting.");
+    describe_histogram!("provost_plugin_queue_seconds", Unit::Seconds, "How long calls waited for a free instance.");
+    describe_histogram!("provost_plugin_memory_bytes", Unit::Bytes, "How much memory a call used at most.");
+    describe_gauge!("provost_plugin_breaker_state", "A breaker's state: 0 closed, 1 half open, 2 open.");
+    describe_gauge!("provost_plugin_loaded", "1 for the version of a plugin that runs, 0 for those that ran before.");
+    describe_counter!("provost_plugin_changes_total", "Changes of the plugins: applied, unchanged, refused.");
+    describe_gauge!("provost_outbox_messages", "Messages of a plugin that wait, parked ones as well.");
+    describe_gauge!(
+        "provost_outbox_oldest_timestamp_seconds",
+        Unit::Seconds,
+        "When the change was made that a plugin's oldest waiting message came from, in Unix time."
+    );
+    describe_histogram!("provost_delivery_lag_seconds", Unit::Seconds, "How long after its change a message arrived.");
 }

@@ -55,6 +55,44 @@ async fn tokens_are_made_listed_and_revoked_with_and_without_a_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn plugins_of_a_running_server_are_listed_and_changed() {
+    let server = TestServer::start(&plugin(
+        guests::VERSION_ONE,
+        "grant = { imports = [\"config\", \"log\"], write = [\"nickName\", \"title\"] }",
+    ))
+    .await;
+    let run = async |arguments: &[&str]| provost(server.data(), &[&["plugin"], arguments].concat()).await;
+    let table = server.data().join("table.toml");
+    std::fs::write(&table, "on_fault = \"skip\"\n[grant]\nimports = [\"log\", \"config\"]\nwrite = [\"title\"]\n")
+        .unwrap();
+
+    let listed = good(run(&["list"]).await);
+    assert!(
+        listed.contains("version-one\t1.0.0") && listed.contains("ready") && listed.contains("configuration"),
+        "{listed}"
+    );
+    assert!(good(run(&["upgrade", "version-one", guests::VERSION_TWO]).await).contains("`version-one` is loaded"));
+    let install = ["install", guests::VERSION_ONE, "--name", "second", "--table", table.to_str().unwrap()];
+    assert!(good(run(&install).await).contains("`second` is loaded"));
+    good(run(&["move", "second", "--before", "version-one"]).await);
+    assert!(good(run(&["list"]).await).starts_with("second\t1.0.0"));
+    assert!(good(run(&["disable", "second"]).await).contains("switched off"));
+    assert!(good(run(&["enable", "second"]).await).contains("is loaded"));
+    assert!(good(run(&["close-breaker", "second"]).await).contains("closed"));
+    assert!(good(run(&["remove", "second"]).await).contains("is removed"));
+    assert!(good(run(&["grants", "version-one"]).await).contains("write nickName\t-\tgranted"));
+    assert!(good(run(&["reload"]).await).contains("nothing is different"));
+
+    assert!(bad(run(&["remove", "version-one"]).await).contains("stands in the configuration"));
+    assert!(bad(run(&["enable", "nobody"]).await).contains("no plugin `nobody`"));
+    assert!(bad(run(&["upgrade", "version-one", "/nowhere.wasm"]).await).contains("/nowhere.wasm"));
+    let unknown = server.data().join("unknown.toml");
+    std::fs::write(&unknown, "onfault = \"skip\"").unwrap();
+    let install = ["install", guests::VERSION_ONE, "--name", "third", "--table", unknown.to_str().unwrap()];
+    assert!(bad(run(&install).await).contains("onfault"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_journal_is_shown_with_and_without_a_server() {
     let server = TestServer::plain().await;
     let id = server.user("ana").await;

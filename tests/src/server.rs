@@ -129,10 +129,7 @@ impl TestServer {
 
     async fn on(data: TempDir, config: &str, clock: Clock) -> Self {
         let file = data.path().join("provost.toml");
-        let text = with_engine(&format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\n[delivery]\nbackoff_ms_min = 20\nbackoff_ms_max = 200\n{config}"
-        ));
-        std::fs::write(&file, text).expect("the data directory is ours");
+        std::fs::write(&file, whole(config)).expect("the data directory is ours");
         let parsed = Config::load(Some(&file)).unwrap_or_else(|error| panic!("{error}"));
         let app = App::start(&parsed, data.path(), clock.clone()).await.unwrap_or_else(|error| panic!("{error}"));
         let token = std::fs::read_to_string(data.path().join(ADMIN_TOKEN_FILE)).expect("the first start writes it");
@@ -156,6 +153,13 @@ impl TestServer {
     pub async fn cut_off(self) -> TempDir {
         self.app.stop_within(std::time::Duration::ZERO).await;
         self.data
+    }
+
+    /// Puts another configuration in the place of the one that the server began with.
+    pub fn reconfigure(&self, config: &str) {
+        let (file, new) = (self.data().join("provost.toml"), self.data().join("provost.toml.new"));
+        std::fs::write(&new, whole(config)).expect("the data directory is ours");
+        std::fs::rename(new, file).expect("the data directory is ours");
     }
 
     /// The data directory.
@@ -220,6 +224,13 @@ impl TestServer {
         self.send(self.client.request(method, url).bearer_auth(&self.token)).await
     }
 
+    /// A request to the admin API with a JSON body.
+    pub async fn admin_with(&self, method: &str, path: &str, body: Value) -> Answer {
+        let method = Method::from_bytes(method.as_bytes()).expect("a method");
+        let url = format!("http://{}/admin{path}", self.app.admin_listens);
+        self.send(self.client.request(method, url).bearer_auth(&self.token).json(&body)).await
+    }
+
     /// What `GET /metrics` says. Servers of one process share their metrics.
     pub async fn metrics(&self) -> String {
         let url = format!("http://{}/metrics", self.app.admin_listens);
@@ -275,6 +286,13 @@ impl TestServer {
         let url = format!("http://{}/health", self.app.listens);
         self.send(self.client.get(url)).await
     }
+}
+
+/// A configuration with the defaults of a test.
+fn whole(config: &str) -> String {
+    with_engine(&format!(
+        "[server]\nlisten = \"127.0.0.1:0\"\n[delivery]\nbackoff_ms_min = 20\nbackoff_ms_max = 200\n{config}"
+    ))
 }
 
 fn rows(answer: Answer, key: &str) -> Vec<Value> {

@@ -247,6 +247,11 @@ async fn check_plugins(place: &Place, component: Option<String>, with: Option<Pa
                 println!("  sha256  {}", status.digest);
                 println!("  exports {}", status.hooks.join(" "));
                 println!("  imports {}", status.imports.join(" "));
+                let grants = host.grants(&status.name).unwrap_or_default();
+                match grants["asked"].as_array() {
+                    None => println!("  asks for nothing in writing"),
+                    Some(asked) => asked.iter().filter_map(Value::as_str).for_each(|line| println!("  asks    {line}")),
+                }
             }
             PluginState::Disabled => println!("{}: switched off", status.name),
         }

@@ -7,6 +7,7 @@
 //!
 //! Nothing here can change or fail the answer to a request: that was given before.
 
+mod backlog;
 mod lanes;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use crate::clock::Clock;
 use crate::hook::{Hooks, Roster, Trouble, Work};
 use crate::limits::{DELIVERIES_MAX, DELIVERY_ATTEMPTS_MAX, DELIVERY_BACKOFF_MILLIS_MAX, DELIVERY_BACKOFF_MILLIS_MIN};
 use crate::store::{OutboxKey, OutboxRow, Store, StoreError};
+use backlog::Backlog;
 use lanes::{Lane, Lanes};
 
 /// How many rows are read at a time.
@@ -88,8 +90,16 @@ impl Delivery {
     ) -> (Self, tokio::task::JoinHandle<()>) {
         let (orders, inbox) = mpsc::unbounded_channel();
         let (count, ended) = watch::channel(0);
-        let worker =
-            Worker { store: store.clone(), roster, clock, patience, lanes: Lanes::default(), seen: None, ended: count };
+        let worker = Worker {
+            store: store.clone(),
+            roster,
+            clock,
+            patience,
+            lanes: Lanes::default(),
+            backlog: Backlog::default(),
+            seen: None,
+            ended: count,
+        };
         let running = tokio::spawn(worker.run(inbox, stop));
         (Self { store, orders, ended }, running)
     }
@@ -139,6 +149,7 @@ struct Worker {
     clock: Clock,
     patience: Patience,
     lanes: Lanes,
+    backlog: Backlog,
     seen: Option<OutboxKey>,
     ended: watch::Sender<u64>,
 }
@@ -177,11 +188,14 @@ impl Worker {
             let rows = self.store.outbox_rows(self.seen, settled, ROWS_PER_READ).await?;
             let Some(last) = rows.last() else { return Ok(()) };
             self.seen = Some(last.key);
-            rows.iter().for_each(|row| self.lanes.join(row));
+            for row in &rows {
+                self.lanes.join(row);
+                self.backlog.join(row.key, &row.message);
+            }
         }
     }
 
-    fn send_due(&mut self, slots: &Arc<Semaphore>, under_way: &mut JoinSet<(Lane, Outcome)>) {
+    fn send_due(&mut self, slots: &Arc<Semaphore>, under_way: &mut JoinSet<(Lane, OutboxKey, Outcome)>) {
         while let Ok(slot) = slots.clone().try_acquire_owned() {
             let Some((lane, key)) = self.lanes.take_due(self.clock.now()) else { return };
             let delivery = One {
@@ -193,7 +207,7 @@ impl Worker {
             under_way.spawn(async move {
                 let outcome = delivery.attempt(key).await;
                 drop(slot);
-                (lane, outcome)
+                (lane, key, outcome)
             });
         }
     }
@@ -213,15 +227,21 @@ impl Worker {
     fn obey(&mut self, (order, lane): (Order, Lane)) {
         match order {
             Order::Redrive(key) => self.lanes.redrive(lane, key, self.clock.now()),
-            Order::Drop(key) => self.lanes.drop_message(lane, key),
+            Order::Drop(key) => {
+                self.lanes.drop_message(lane, key);
+                self.backlog.leave(key);
+            }
         }
     }
 
-    fn settle(&mut self, ended: Result<(Lane, Outcome), tokio::task::JoinError>) {
+    fn settle(&mut self, ended: Result<(Lane, OutboxKey, Outcome), tokio::task::JoinError>) {
         match ended {
-            Ok((lane, Outcome::Done)) => self.lanes.done(lane),
-            Ok((lane, Outcome::Again(at))) => self.lanes.again(lane, at),
-            Ok((lane, Outcome::Parked)) => self.lanes.park(lane, self.clock.now()),
+            Ok((lane, key, Outcome::Done)) => {
+                self.lanes.done(lane);
+                self.backlog.leave(key);
+            }
+            Ok((lane, _, Outcome::Again(at))) => self.lanes.again(lane, at),
+            Ok((lane, _, Outcome::Parked)) => self.lanes.park(lane, self.clock.now()),
             // The row is still there; its lane rests until the next start.
             Err(error) => error!(%error, "a delivery broke off"),
         }
@@ -253,6 +273,7 @@ impl One {
         match self.hand_over(&row).await? {
             Ok(()) => {
                 self.store.outbox_done(key).await?;
+                backlog::delivered(&row.message, self.clock.now());
                 Ok(Outcome::Done)
             }
             Err(trouble) => self.failed(&row, trouble).await,

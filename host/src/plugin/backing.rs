@@ -111,6 +111,13 @@ impl Backing {
         }
     }
 
+    pub(super) async fn state_entries(&self, realm: Realm, plugin: &PluginName) -> Result<u64, StateError> {
+        match self {
+            Self::Store { store, .. } => Ok(store.state_entries(realm, plugin).await?),
+            Self::Memory(memory) => Ok(memory.entries(plugin)),
+        }
+    }
+
     pub(super) async fn state_scan(
         &self,
         realm: Realm,
@@ -189,6 +196,11 @@ impl Backing {
 }
 
 impl Memory {
+    fn entries(&self, plugin: &PluginName) -> u64 {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.keys().filter(|(owner, _)| owner == plugin).count() as u64
+    }
+
     fn get(&self, plugin: &PluginName, key: &str, now: Timestamp) -> Option<Vec<u8>> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = kept.get(&(plugin.clone(), key.to_owned()))?;

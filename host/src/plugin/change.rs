@@ -215,7 +215,7 @@ impl PluginHost {
     }
 
     /// Copies the component of an upgrade or an install into the data directory, where nobody moves it away.
-    async fn copied(&self, order: &Order) -> Result<Option<(String, String)>, String> {
+    async fn copied(&self, order: &Order) -> Result<Option<(String, Option<String>)>, String> {
         let (source, pin) = match order {
             Order::Upgrade { file, sha256, .. } => (file.to_string_lossy().into_owned(), sha256.as_ref()),
             Order::Install(config) => (config.plugin.clone(), config.sha256.as_ref()),
@@ -234,7 +234,8 @@ impl PluginHost {
             )));
         }
         if is_builtin {
-            return Ok(Some((source, fetched.digest)));
+            // It comes with the binary, and another binary may bring another one.
+            return Ok(Some((source, pin.cloned())));
         }
         let keep = self.keep.clone().ok_or("there is no data directory to keep it in")?;
         let kept = tokio::task::spawn_blocking(move || {
@@ -245,7 +246,7 @@ impl PluginHost {
             .await
             .map_err(|_| "the server is stopping".to_owned())?
             .map_err(|error| wrong(format!("could not be copied: {error}")))?;
-        Ok(Some((path.to_string_lossy().into_owned(), digest)))
+        Ok(Some((path.to_string_lossy().into_owned(), Some(digest))))
     }
 
     /// Makes the next set ready and puts it in place, if all of it is good.
@@ -327,13 +328,11 @@ impl PluginHost {
         let recorded = ledger.kept.plugins.get(&config.name);
         let recorded = recorded.map(|kept| Predecessor { digest: &kept.digest, ask: kept.ask.as_ref() });
         let plugin = Plugin::load(&self.house, config, fetched.as_ref(), running.or(recorded)).await;
-        // What already ran as it was last good goes on doing so.
-        if let (Some(present), Some(_)) = (present, plugin.unloaded())
-            && present.is_ready()
-            && present.outdated().is_some()
-            && look == Look::Differences
+        // What is as broken as it was stays what it was, with its counters.
+        if let (Some(same), Some(reason)) = (same, plugin.unloaded())
+            && same.unloaded() == Some(reason)
         {
-            return Prepared { plugin: present.clone(), fetched: None };
+            return Prepared { plugin: same.clone(), fetched: None };
         }
         let fetched = fetched.ok().filter(|_| plugin.is_ready());
         Prepared { plugin: Arc::new(plugin), fetched }

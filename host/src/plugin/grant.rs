@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 use provost_scim::covers;
 
 use super::PluginConfig;
-use super::config::Grant;
+use super::config::{DirectoryWrite, Grant};
 use super::manifest::{Ask, AskedHttp};
+use crate::hook::Operation;
 use crate::outbound;
 
 /// What stands for everything, in a manifest and in `grant.write`.
@@ -33,9 +34,13 @@ pub(super) fn effective(config: &PluginConfig, ask: Option<&Ask>) -> PluginConfi
         http: grant.http.iter().filter_map(|granted| common_origin(granted, &ask.http)).collect(),
         outbox: among(&grant.outbox, &ask.outbox),
         directory: among(&grant.directory, &ask.directory),
+        directory_write: grant
+            .directory_write
+            .iter()
+            .filter_map(|of| common_writes(of, &ask.directory_write))
+            .collect(),
         read_sensitive: among(&grant.read_sensitive, &ask.read_sensitive),
         state_entries: [grant.state_entries, ask.state_entries].into_iter().flatten().min(),
-        ..grant.clone()
     };
     let types = match (&config.types, &ask.types) {
         (wanted, None) => wanted.clone(),
@@ -65,6 +70,10 @@ pub(super) fn asked(ask: &Ask) -> BTreeSet<String> {
     }
     lines.extend(paths("outbox", &ask.outbox));
     lines.extend(paths("directory", &ask.directory));
+    for DirectoryWrite { resource_type, operations } in &ask.directory_write {
+        let line = |operation: &Operation| format!("directory_write {resource_type} {}", operation.as_str());
+        lines.extend(operations.iter().map(line));
+    }
     lines.extend(paths("read_sensitive", &ask.read_sensitive));
     lines.extend(ask.state_entries.map(|entries| format!("state_entries {entries}")));
     lines
@@ -93,6 +102,7 @@ fn as_ask(grant: &Grant) -> Ask {
         http: http.collect(),
         outbox: grant.outbox.clone(),
         directory: grant.directory.clone(),
+        directory_write: grant.directory_write.clone(),
         read_sensitive: grant.read_sensitive.clone(),
         state_entries: grant.state_entries,
         ..Ask::default()
@@ -150,6 +160,13 @@ pub(super) fn plain(path: &str) -> &str {
     stripped.unwrap_or(path)
 }
 
+fn common_writes(granted: &DirectoryWrite, asked: &[DirectoryWrite]) -> Option<DirectoryWrite> {
+    let of_it = |asked: &&DirectoryWrite| asked.resource_type == granted.resource_type || asked.resource_type == ALL;
+    let wanted: Vec<_> = asked.iter().filter(of_it).flat_map(|asked| asked.operations.iter().copied()).collect();
+    let operations: Vec<_> = granted.operations.iter().copied().filter(|op| wanted.contains(op)).collect();
+    (!operations.is_empty()).then(|| DirectoryWrite { operations, ..granted.clone() })
+}
+
 fn common_origin(granted: &outbound::Grant, asked: &[AskedHttp]) -> Option<outbound::Grant> {
     let origin = granted.origin.to_string();
     let of_it =
@@ -162,7 +179,7 @@ fn common_origin(granted: &outbound::Grant, asked: &[AskedHttp]) -> Option<outbo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hook::{Act, Operation};
+    use crate::hook::Act;
     use crate::plugin::Import;
 
     fn config(rest: &str) -> PluginConfig {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use wasmparser::{Parser, Payload};
 
-use super::config::Import;
+use super::config::{DirectoryWrite, Import};
 use crate::hook::Act;
 use crate::limits::MANIFEST_BYTES_MAX;
 use crate::outbound::Method;
@@ -41,6 +41,8 @@ pub struct Ask {
     pub outbox: Vec<String>,
     /// The resource types it reads from the directory.
     pub directory: Vec<String>,
+    /// What it changes by itself.
+    pub directory_write: Vec<DirectoryWrite>,
     /// What it wants to see in clear.
     pub read_sensitive: Vec<String>,
     /// How many entries its state needs.

@@ -99,7 +99,8 @@ struct Change {
 #[serde(deny_unknown_fields)]
 struct Replaced {
     plugin: String,
-    sha256: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sha256: Option<String>,
     instead_of: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     instead_of_sha256: Option<String>,
@@ -142,13 +143,12 @@ impl Orders {
         all
     }
 
-    /// The file after this order; `component` is where an upgrade's or an install's component was copied to, and its
-    /// digest.
+    /// The file after this order; `component` is where an upgrade's or an install's component was copied to, and its pin.
     pub(super) fn after(
         mut self,
         order: &Order,
         configured: &[PluginConfig],
-        component: Option<(String, String)>,
+        component: Option<(String, Option<String>)>,
     ) -> Result<Self, String> {
         match (order, component) {
             (Order::Enable(name), _) => self.switch(name, configured, true)?,
@@ -156,7 +156,7 @@ impl Orders {
             (Order::Upgrade { name, .. }, Some((plugin, sha256))) => {
                 if let Some(installed) = self.installed(name) {
                     installed.plugin = plugin;
-                    installed.sha256 = Some(sha256);
+                    installed.sha256 = sha256;
                 } else {
                     let base = find(name, configured)?;
                     let (instead_of, instead_of_sha256) = (base.plugin.clone(), base.sha256.clone());
@@ -171,7 +171,7 @@ impl Orders {
                         config.name
                     ));
                 }
-                self.plugin.push(PluginConfig { plugin, sha256: Some(sha256), ..(**config).clone() });
+                self.plugin.push(PluginConfig { plugin, sha256, ..(**config).clone() });
             }
             (Order::Remove(name), _) => {
                 if self.installed(name).is_none() {
@@ -236,7 +236,7 @@ impl Change {
             && component.instead_of_sha256 == config.sha256
         {
             config.plugin.clone_from(&component.plugin);
-            config.sha256 = Some(component.sha256.clone());
+            config.sha256.clone_from(&component.sha256);
             differs = true;
         }
         differs
@@ -263,8 +263,8 @@ mod tests {
         listed.iter().map(|listed| &*listed.config.name.0).collect()
     }
 
-    fn copied() -> Option<(String, String)> {
-        Some(("/data/plugins/1.wasm".to_owned(), "1".repeat(64)))
+    fn copied() -> Option<(String, Option<String>)> {
+        Some(("/data/plugins/1.wasm".to_owned(), Some("1".repeat(64))))
     }
 
     #[test]

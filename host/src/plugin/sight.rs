@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use provost_scim::filter::Filter;
 use provost_scim::{Attributes, ResourceType, covers};
 use serde_json::Value;
 
@@ -44,6 +45,12 @@ impl Sight {
         self.0.as_ref().is_none_or(|paths| paths.iter().any(|path| covers(super::grant::plain(path), "members")))
     }
 
+    /// The attribute that a filter compares and that may not be seen; absent if there is none. Whoever filters by an
+    /// attribute learns its value.
+    pub(super) fn unseen_in(&self, filter: &Filter, of: &ResourceType) -> Option<String> {
+        self.on(of).and_then(|view| view.unseen_in(filter))
+    }
+
     /// The document as far as it may be seen.
     pub(super) fn limit(&self, mut document: Attributes, of: &ResourceType) -> Attributes {
         if let Some(view) = self.on(of) {
@@ -69,6 +76,18 @@ impl View<'_> {
     /// Whether anything of this path may be seen.
     pub(super) fn touches(&self, path: &str) -> bool {
         self.sees(path) || self.paths.iter().any(|granted| covers(path, granted))
+    }
+
+    fn unseen_in(&self, filter: &Filter) -> Option<String> {
+        match filter {
+            Filter::And(parts) | Filter::Or(parts) => parts.iter().find_map(|part| self.unseen_in(part)),
+            Filter::Not(part) => self.unseen_in(part),
+            Filter::Compare(path, ..) | Filter::Present(path) | Filter::Element(path, _) => {
+                // What leads nowhere is for whoever binds the filter to refuse.
+                let canonical = path.place(self.of)?.path();
+                (!self.sees(&canonical)).then_some(canonical)
+            }
+        }
     }
 
     fn keep(&self, document: &mut Attributes) {
@@ -297,6 +316,22 @@ mod tests {
         sight.restore(&mut answer, &document(), &users());
 
         assert_eq!(answer["emails"], json!([{ "value": "b@x.org", "type": "home" }, { "type": "other" }]));
+    }
+
+    #[test]
+    fn filters_compare_only_what_may_be_seen() {
+        let sight = sight(&["userName", "emails.type"]);
+        let unseen = |text: &str| sight.unseen_in(&Filter::parse(text).unwrap(), &users());
+
+        for text in
+            ["userName eq \"a\"", "id eq \"7\" and meta.created pr", "emails.type eq \"work\"", "noSuchThing pr"]
+        {
+            assert_eq!(unseen(text), None, "{text}");
+        }
+        assert_eq!(unseen("userName pr or not (TITLE eq \"x\")").as_deref(), Some("title"));
+        assert_eq!(unseen("emails.value eq \"x\"").as_deref(), Some("emails.value"));
+        assert_eq!(unseen("emails[value eq \"x\"]").as_deref(), Some("emails"));
+        assert_eq!(Sight::default().unseen_in(&Filter::parse("title pr").unwrap(), &users()), None);
     }
 
     #[test]

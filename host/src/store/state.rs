@@ -55,6 +55,14 @@ impl Store {
         Ok(record.is_alive(now).then_some(record.value))
     }
 
+    /// How many entries a plugin's state holds, those whose time is over and that are not swept yet included.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn state_entries(&self, realm: Realm, plugin: &PluginName) -> Result<u64, StoreError> {
+        self.get_count(keys::state_count(realm, plugin)).await
+    }
+
     /// Writes an entry, until `expires`.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! `directory`: reads of the committed directory, of the granted resource types.
 
+use provost_scim::filter::Filter;
 use provost_scim::resource::parse_id;
 
 use super::super::backing::DirectoryError;
@@ -63,6 +64,7 @@ impl Guest {
         count: u32,
     ) -> Result<Page, Error> {
         self.may_read(resource_type)?;
+        self.may_filter(resource_type, filter)?;
         let page = self.house.backing.find(self.occasion.realm, resource_type, filter, cursor, page(count)).await?;
 
         let resources: Vec<String> =
@@ -108,6 +110,16 @@ impl Guest {
                 "reading the resource type `{}` is not granted",
                 resource_type.escape_default()
             ))),
+        }
+    }
+
+    fn may_filter(&self, resource_type: &str, filter: &str) -> Result<(), Error> {
+        let (Some(of), Ok(filter)) = (self.house.backing.resource_type(resource_type), Filter::parse(filter)) else {
+            return Ok(());
+        };
+        match self.identity.sight.unseen_in(&filter, &of) {
+            None => Ok(()),
+            Some(path) => Err(Error::Invalid(format!("filtering by `{path}`, which may not be read, is not granted"))),
         }
     }
 

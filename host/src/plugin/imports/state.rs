@@ -84,6 +84,7 @@ impl Guest {
         if write.key.len() > STATE_KEY_BYTES_MAX || value_bytes > STATE_VALUE_BYTES_MAX {
             return Err(Error::TooLarge);
         }
+        self.state_has_room(&write).await?;
         match self.occasion.phase {
             Phase::BeforeWrite => self.stage_write(write).await,
             Phase::Answering => Err(Error::Unavailable("nothing can be written in `access` and `shape`".to_owned())),
@@ -91,6 +92,28 @@ impl Guest {
                 let (realm, plugin) = (self.occasion.realm, &self.identity.config.name);
                 Ok(self.house.backing.state_write(realm, plugin, write, self.occasion.now).await?)
             }
+        }
+    }
+
+    /// Whether an entry more is within the operator's own bound. The store's bound holds in any case; this one is looked at
+    /// before, so calls that run at once may go beyond it by what each of them adds.
+    async fn state_has_room(&mut self, write: &StagedState) -> Result<(), Error> {
+        let Some(allowed) = self.identity.config.grant.state_entries else { return Ok(()) };
+        if write.value.is_none() {
+            return Ok(());
+        }
+        let (realm, plugin, now) = (self.occasion.realm, &self.identity.config.name, self.occasion.now);
+        let stands = match self.state.get(&write.key) {
+            Some(staged) => staged.value.is_some(),
+            None => self.house.backing.state_get(realm, plugin, &write.key, now).await?.is_some(),
+        };
+        if stands {
+            return Ok(());
+        }
+        let staged = self.state.values().filter(|staged| staged.value.is_some()).count() as u64;
+        match self.house.backing.state_entries(realm, plugin).await? + staged < allowed {
+            true => Ok(()),
+            false => Err(Error::Quota),
         }
     }
 

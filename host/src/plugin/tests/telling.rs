@@ -122,6 +122,22 @@ async fn a_delivery_has_a_deadline_of_its_own() {
 }
 
 #[tokio::test]
+async fn an_open_breaker_fails_a_delivery_without_calling_and_leaves_it_to_be_tried_again() {
+    let host = host_of(&deliverer("unreachable").build(), "breaker = { faults = 2 }").await;
+    for _ in 0..2 {
+        let outcome = host.set().deliver(&deliver(), 1).await;
+        assert!(matches!(&outcome, Err(Trouble::Fault(fault)) if fault.kind == FaultKind::Trap), "{outcome:?}");
+    }
+
+    let outcome = host.set().deliver(&deliver(), 1).await;
+
+    // A fault, and not an error that cannot be helped: the outbox tries again.
+    assert!(matches!(&outcome, Err(Trouble::Fault(fault)) if fault.kind == FaultKind::Unavailable), "{outcome:?}");
+    assert_eq!(status(&host).faults["trap"], 2);
+    assert_eq!(status(&host).breakers[0].hook, crate::hook::HookGroup::Deliver);
+}
+
+#[tokio::test]
 async fn a_message_that_nobody_delivers_any_more_is_not_tried_again() {
     let host = host_of(&guest().build(), "").await;
 

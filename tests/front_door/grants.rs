@@ -1,0 +1,240 @@
+//! What a plugin may do: the smaller of what it asks for in writing and what it is granted.
+
+use provost_tests::guests::{self, plugin};
+use provost_tests::server::{TestServer, person};
+use provost_tests::{Receiver, server::user};
+use serde_json::{Value, json};
+
+const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+
+/// What a guest saw of a patch that changes a title and an e-mail address.
+async fn seen(read: &str) -> Value {
+    let rule = plugin(
+        guests::ECHO_SEEN,
+        &format!(
+            "config = {{ operations = [\"patch\"], paths = [\"name\"] }}\ngrant = {{ imports = [\"config\"]{read} }}"
+        ),
+    );
+    let server = TestServer::start(&rule).await;
+    let id = server.post("/Users", person("ana")).await.expect(201).id();
+    let operations = json!([
+        { "op": "replace", "path": "title", "value": "Chief" },
+        { "op": "replace", "path": "emails[type eq \"work\"].value", "value": "new@example.org" },
+        { "op": "replace", "path": format!("{ENTERPRISE}:costCenter"), "value": "4712" },
+    ]);
+    let detail = server.patch(&format!("/Users/{id}"), operations).await.scim_error(403, None);
+    serde_json::from_str(&detail).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_outside_the_read_grant_is_absent_from_what_a_hook_sees() {
+    let all = seen("").await;
+    let some = seen(", read = [\"title\", \"name.givenName\"]").await;
+    let none = seen(", read = []").await;
+
+    assert!(
+        all["newNames"].as_array().unwrap().contains(&json!("emails"))
+            && all["operations"].as_array().unwrap().len() == 3
+    );
+    assert_eq!(some["newNames"].as_array().unwrap().len(), 5, "id, meta, schemas, title, name: {some}");
+    assert_eq!(some["old"]["name"], json!({ "givenName": "Ana" }));
+    assert_eq!(some["changedPaths"], json!(["title"]));
+    assert_eq!(some["operations"].as_array().unwrap().len(), 1);
+    assert_eq!(none["newNames"].as_array().unwrap().len(), 3, "{none}");
+    assert_eq!((&none["changedPaths"], &none["operations"]), (&json!([]), &json!([])));
+    for seen in [some, none] {
+        let text = seen.to_string();
+        assert!(!text.contains("new@example.org") && !text.contains("4712") && !text.contains("López"), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_whole_document_does_not_take_away_what_its_plugin_could_not_see() {
+    let rule = plugin(
+        guests::STAMP,
+        "config = { set = { nickName = \"stamped\" }, replace = true }\n\
+         grant = { imports = [\"config\"], read = [\"nickName\", \"name.givenName\"], write = [\"nickName\"] }",
+    );
+    let server = TestServer::start(&rule).await;
+
+    let made = server.post("/Users", person("ana")).await.expect(201);
+
+    assert_eq!(made.body["nickName"], "stamped");
+    for (name, value) in person("ana").as_object().unwrap().iter().filter(|(name, _)| *name != "schemas") {
+        assert_eq!(made.body[name], *value, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn observers_see_no_more_than_they_are_granted() {
+    let mut receiver = Receiver::start().await;
+    let origin = receiver.origin();
+    let observer = plugin(
+        guests::COUNTS_OBSERVED,
+        &format!(
+            "config = {{ url = \"{origin}/seen\" }}\n[plugin.grant]\nimports = [\"config\", \"state\", \"http\"]\nread = [\"title\"]\n\
+             http = [{{ origin = \"{origin}\", methods = [\"POST\"], private = true }}]"
+        ),
+    );
+    let server = TestServer::start(&observer).await;
+    server.post("/Users", person("ana")).await.expect(201);
+
+    let heard = receiver.next().await.body;
+
+    assert_eq!(heard["after"]["title"], person("ana")["title"]);
+    assert_eq!(heard["after"].as_object().unwrap().len(), 4, "{heard}");
+    assert_eq!(heard["changedPaths"], json!(["title"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_are_told_to_those_only_who_may_read_them() {
+    let rule = |read: &str| {
+        plugin(
+            guests::ECHO_SEEN,
+            &format!("config = {{ operations = [\"patch\"] }}\ngrant = {{ imports = [\"config\"]{read} }}"),
+        )
+    };
+    for (read, told) in [("", true), (", read = [\"members\"]", true), (", read = [\"displayName\"]", false)] {
+        let server = TestServer::start(&rule(read)).await;
+        let (ana, group) = (server.user("ana").await, server.group("staff", &[]).await);
+        let add = json!([{ "op": "add", "path": "members", "value": [{ "value": ana }] }]);
+        let detail = server.patch(&format!("/Groups/{group}"), add).await.scim_error(403, None);
+        assert_eq!(detail.contains(&ana), told, "{read}: {detail}");
+    }
+}
+
+/// What a guest hears when it asks the directory for everybody that this filter matches.
+async fn found(read: &str, filter: &str) -> provost_tests::Answer {
+    let rule = plugin(
+        guests::READS_DIRECTORY,
+        &format!(
+            "operations = [\"patch\"]\nconfig = {{ find = '{filter}' }}\n\
+             grant = {{ imports = [\"config\", \"directory\"], directory = [\"User\"]{read} }}"
+        ),
+    );
+    let server = TestServer::start(&rule).await;
+    let id = server.post("/Users", person("ana")).await.expect(201).id();
+    server.patch(&format!("/Users/{id}"), json!([{ "op": "add", "path": "title", "value": "x" }])).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_directory_shows_no_more_than_may_be_read_and_is_asked_for_no_more() {
+    let all = found("", "displayName pr").await.scim_error(403, None);
+    assert!(all.contains("López"));
+
+    let some = found(", read = [\"userName\"]", "userName eq \"ana\"").await.scim_error(403, None);
+    assert!(some.contains("\"userName\":\"ana\"") && !some.contains("López"), "{some}");
+
+    let oracle = found(", read = [\"userName\"]", "displayName eq \"Ana López García\"").await;
+    assert!(oracle.status >= 500, "{oracle:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_holds_no_more_entries_than_the_operator_says() {
+    let counts = |entries: &str| {
+        plugin(guests::COUNTS_OBSERVED, &format!("grant = {{ imports = [\"config\", \"state\", \"http\"]{entries} }}"))
+    };
+    for (entries, parked) in [("", false), (", state_entries = 2", false), (", state_entries = 1", true)] {
+        let server = TestServer::start(&counts(entries)).await;
+        server.user("ana").await;
+        server.user("bea").await;
+        let mut ended = server.app.delivery.ended();
+        let waited = ended.wait_for(|count| *count >= 2);
+        tokio::time::timeout(provost_tests::receiver::PATIENCE, waited).await.unwrap().unwrap();
+        assert_eq!(!server.outbox().await.is_empty(), parked, "{entries}");
+    }
+}
+
+/// The guest `asks` asks for `nickName`, `title`, and the target `crm`; the operator grants much more.
+fn asking(config: &str) -> String {
+    plugin(
+        guests::ASKS,
+        &format!(
+            "config = {config}\ngrant = {{ imports = [\"config\", \"outbox\", \"log\", \"state\"], write = [\"*\"], outbox = [\"crm\", \"mail\"] }}"
+        ),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_plugin_does_not_ask_for_it_does_not_get() {
+    let allowed = TestServer::start(&asking("{ set = { nickName = \"x\" }, enqueue = \"crm\" }")).await;
+    assert_eq!(allowed.post("/Users", user("ana")).await.expect(201).body["nickName"], "x");
+
+    let path = TestServer::start(&asking("{ set = { displayName = \"x\" } }")).await;
+    path.post("/Users", user("ana")).await.scim_error(503, None);
+    assert_eq!(path.plugins().await[0]["faults"], json!({ "output": 1 }));
+
+    let target = TestServer::start(&asking("{ enqueue = \"mail\" }")).await;
+    assert!(target.post("/Users", user("ana")).await.status >= 500);
+    assert_eq!(target.count("/Users").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_plugin_asks_for_and_is_not_granted_it_does_not_get() {
+    let granted = |write: &str| {
+        plugin(
+            guests::ASKS,
+            &format!(
+                "config = {{ set = {{ title = \"x\" }} }}\ngrant = {{ imports = [\"config\", \"outbox\"], write = [\"{write}\"] }}"
+            ),
+        )
+    };
+    let allowed = TestServer::start(&granted("title")).await;
+    allowed.post("/Users", user("ana")).await.expect(201);
+
+    let denied = TestServer::start(&granted("nickName")).await;
+    denied.post("/Users", user("ana")).await.scim_error(503, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn asked_granted_and_used_are_shown_side_by_side() {
+    let server = TestServer::start(&asking("{ set = { nickName = \"x\" }, enqueue = \"crm\" }")).await;
+    server.post("/Users", user("ana")).await.expect(201);
+
+    let shown = server.admin("GET", "/plugins/asks/grants").await.expect(200).body;
+
+    assert_eq!(
+        shown["asked"],
+        json!(["imports config", "imports outbox", "outbox crm", "read *", "write nickName", "write title"])
+    );
+    assert!(shown["granted"].as_array().unwrap().contains(&json!("imports state")));
+    assert!(!shown["effective"].as_array().unwrap().contains(&json!("imports state")));
+    assert_eq!((&shown["used"]["outbox crm"], &shown["used"]["write nickName"]), (&json!(1), &json!(1)));
+    assert!(shown["used"]["write title"].is_null());
+    server.admin("GET", "/plugins/nobody/grants").await.expect(404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upgrade_that_asks_for_more_waits_until_it_is_granted() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("rule.wasm");
+    std::fs::copy(guests::STAMP, &file).unwrap();
+    let manifest = directory.path().join("rule.plugin.toml");
+    std::fs::write(&manifest, "[ask]\nimports = [\"config\"]\nwrite = [\"nickName\"]\n").unwrap();
+    let table = |grant: &str| {
+        format!(
+            "[[plugin]]\nname = \"rule\"\nplugin = \"{}\"\nconfig = {{ set = {{ nickName = \"x\" }} }}\ngrant = {{ {grant} }}\n",
+            file.display()
+        )
+    };
+    let server = TestServer::start(&table("imports = [\"config\"], write = [\"nickName\"]")).await;
+    let reload = async || server.admin("POST", "/plugins/reload").await;
+
+    std::fs::copy(guests::ASKS, &file).unwrap();
+    let refused = reload().await.expect(409);
+
+    let detail = refused.body["detail"].as_str().unwrap();
+    for more in ["imports outbox", "outbox crm", "write title"] {
+        assert!(detail.contains(more), "{detail}");
+    }
+    assert!(!detail.contains("write nickName"), "{detail}");
+    assert_eq!(server.plugins().await[0]["state"], "outdated");
+    let grants = server.admin("GET", "/plugins/rule/grants").await.expect(200).body;
+    assert!(grants["refused"].as_str().unwrap().contains("write title"), "{grants}");
+    assert_eq!(server.post("/Users", user("ana")).await.expect(201).body["nickName"], "x");
+
+    let more = "imports = [\"config\", \"outbox\"], write = [\"nickName\", \"title\"], outbox = [\"crm\"]";
+    server.reconfigure(&table(more));
+    reload().await.expect(200);
+    assert_eq!(server.plugins().await[0]["state"], "ready");
+}
