@@ -33,6 +33,7 @@ mod fjall;
 mod ground;
 mod joins;
 mod keys;
+mod messages;
 mod order;
 mod outbox;
 mod plan;
