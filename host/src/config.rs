@@ -704,7 +704,7 @@ mod tests {
             ("[secret.crm]\nvalue = \"hunter2-4711\", kind = 1\n", "line 2"),
             ("[secret.crm]\nvalue = [\"hunter2-4711\"]\n", "a text in quotes"),
             ("[secret.crm]\nvalue = hunter2-4711\n", "line 2"),
-            ("[secret.crm]\nvalue = \"hunter2-4711\n\"\n", "line 2"),
+            ("[secret.crm]\nvalue = \"hunter2-4711\n\"\n", "which holds a secret"),
             ("[secret]\ncrm = \"hunter2-4711\"\n", "line 2"),
             ("secret.crm = { value = \"hunter2-4711\", kin = \"basic\" }\n", "line 1"),
             ("secret = \"hunter2-4711\"\n", "line 1"),

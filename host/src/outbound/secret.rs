@@ -150,7 +150,7 @@ impl SecretConfig {
             return wrong("username", "a user name has no colon and no control characters (RFC 7617)");
         }
         if let Some(header) = &self.header {
-            let name: HeaderName = header.parse().or_else(|_| Err(("header", "is no header's name".to_owned())))?;
+            let name: HeaderName = header.parse().map_err(|_| ("header", "is no header's name".to_owned()))?;
             if OWN_HEADERS.contains(&name.as_str()) || name.as_str() == "idempotency-key" {
                 return wrong("header", "this header is the host's to set");
             }
