@@ -129,6 +129,8 @@ impl App {
         let schemas = config.schemas()?;
         config.check_beside(&schemas)?;
         config.check_listeners()?;
+        config.remarks.iter().for_each(|remark| warn!("{remark}"));
+        let outbound = outbound(config, &clock).await?;
         let store = Arc::new(Store::open(&config.store.at(data, &schemas)?, schemas.clone()).await?);
         // Behind the store, since only who has that open may say in the data directory what is shown.
         let certificates = certificates(config, data)?;
@@ -138,7 +140,6 @@ impl App {
             );
         }
         let new_admin_token = first_token(&store, data, &clock).await?;
-        let outbound = Outbound::new();
         let backing = Backing::Store { store: store.clone(), schemas: schemas.clone() };
         let plugins =
             PluginHost::start(config.plugin.clone(), Some(data), backing, outbound, BUILTINS, clock.clone()).await?;
@@ -271,6 +272,14 @@ async fn serve(listener: Listener, router: Router, mut stopped: watch::Receiver<
     if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop).await {
         tracing::error!(%error, "a listener broke off");
     }
+}
+
+/// The client for everything that leaves this server, once every secret is where it should be.
+pub(crate) async fn outbound(config: &Config, clock: &Clock) -> Result<Outbound, ConfigError> {
+    let wrong = |(key, text)| ConfigError::Senseless { key, text };
+    let outbound = Outbound::configured(&config.outbound, &config.secret, clock).map_err(wrong)?;
+    outbound.check_secrets().await.map_err(wrong)?;
+    Ok(outbound)
 }
 
 /// The certificates of both doors, those of the admin API announced to the commands; where a door

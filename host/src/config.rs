@@ -18,6 +18,7 @@ use crate::hook::{Act, HookGroup, OnFault, Operation};
 use crate::http::PatchAnswer;
 use crate::limits;
 use crate::listener::TlsFiles;
+use crate::outbound::{OutboundConfig, SecretConfigs, check_secrets};
 use crate::pipeline::{GuardRules, MeRules, PasswordRules};
 use crate::plugin::{self, PluginConfig};
 use crate::schemas::{self, BadSchemas};
@@ -47,6 +48,10 @@ pub struct Config {
     pub delivery: DeliverySection,
     /// What is written to the log.
     pub log: Log,
+    /// How requests leave this server.
+    pub outbound: OutboundConfig,
+    /// What is put into them, by name.
+    pub secret: SecretConfigs,
     /// The plugins, in the order they are asked.
     pub plugin: Vec<PluginConfig>,
     /// The file this was read from, to read it again.
@@ -55,6 +60,9 @@ pub struct Config {
     /// What stands in the file, as it stands there.
     #[serde(skip)]
     pub settings: toml::Table,
+    /// What is allowed and still worth a word to the operator.
+    #[serde(skip)]
+    pub remarks: Vec<String>,
 }
 
 /// `[server]`
@@ -367,14 +375,17 @@ impl Config {
             None => String::new(),
         };
         if let Some(file) = file {
-            let wrong = |e: toml::de::Error| ConfigError::Wrong { file: file.to_owned(), text: e.to_string() };
+            let wrong = |e: toml::de::Error| ConfigError::Wrong { file: file.to_owned(), text: shown(&text, &e) };
             toml::from_str::<Self>(&text).map_err(wrong)?;
         }
         // The file is known to be good, so what fails now came from the environment.
         let both = Figment::from(Toml::string(&text)).merge(Env::prefixed(ENV_PREFIX).split("__"));
         let mut config: Self = both.extract().map_err(|error| ConfigError::WrongVariable {
             variable: format!("{ENV_PREFIX}{}", error.path.join("__").to_uppercase()),
-            text: error.kind.to_string(),
+            text: match error.path.first().is_some_and(|table| table == "secret") {
+                true => without_value(&error.kind.to_string()),
+                false => error.kind.to_string(),
+            },
         })?;
         if let Some(dir) = file.and_then(Path::parent) {
             let paths = config.scim.schemas.iter_mut().chain(&mut config.scim.resource_types);
@@ -382,10 +393,13 @@ impl Config {
             paths.chain(client).for_each(|path| *path = dir.join(&path));
             let tls = config.server.tls.iter_mut().chain(&mut config.admin.tls);
             tls.for_each(|files| files.relative_to(dir));
+            config.secret.values_mut().for_each(|secret| secret.relative_to(dir));
+            config.outbound.relative_to(dir);
         }
         config.check()?;
         config.settings = text.parse().unwrap_or_default();
         config.file = file.map(Path::to_owned);
+        config.remarks = config.public_secrets(file.unwrap_or(Path::new("")));
         Ok(config)
     }
 
@@ -440,10 +454,36 @@ impl Config {
             return senseless("store.index", &text);
         }
         plugin::check_configs(&self.plugin)?;
+        self.check_outbound()?;
         let wrong = |table: &str, (key, text): (&str, String)| senseless(&format!("{table}.{key}"), &text);
         self.scim.passwords.check().or_else(|e| wrong("scim.passwords", e))?;
         self.guard.check().or_else(|(key, text)| senseless(&format!("guard.{key}"), &text))?;
         self.check_policy().or_else(|text| senseless("scim.me.registration.policy", &text))
+    }
+
+    /// What leaves this server can leave it, and carries no secret that there is not.
+    fn check_outbound(&self) -> Result<(), ConfigError> {
+        self.outbound.check().map_err(|(key, text)| ConfigError::Senseless { key: format!("outbound.{key}"), text })?;
+        check_secrets(&self.secret).map_err(|(key, text)| ConfigError::Senseless { key, text })?;
+        for plugin in &self.plugin {
+            if let Some(name) = plugin.grant.secrets.iter().find(|name| !self.secret.contains_key(*name)) {
+                let text = format!("there is no `[secret.{name}]`");
+                return Err(ConfigError::Senseless { key: format!("grant.secrets` of plugin `{}", plugin.name), text });
+            }
+        }
+        Ok(())
+    }
+
+    /// A sentence for each secret that everybody on this machine can read.
+    fn public_secrets(&self, file: &Path) -> Vec<String> {
+        let sentence = |(name, secret): (&String, &crate::outbound::SecretConfig)| {
+            let file = secret.public_file(file)?;
+            Some(format!(
+                "the secret `{name}` can be read by everybody on this machine, in `{}`; `chmod 600` ends that",
+                file.display()
+            ))
+        };
+        self.secret.iter().filter_map(sentence).collect()
     }
 
     /// Nobody speaks HTTP in clear beyond this machine unless the operator says so.
@@ -508,6 +548,30 @@ impl Config {
             None if self.server.tls.is_some() => format!("https://{bound}{path}"),
             None => format!("http://{bound}{path}"),
         }
+    }
+}
+
+/// A mistake as it is shown: with its line, but not the line itself where secrets stand.
+fn shown(text: &str, error: &toml::de::Error) -> String {
+    let at = error.span().map_or(0, |span| span.start).min(text.len());
+    let before = text.get(..at).unwrap_or(text);
+    let line = before.matches('\n').count();
+    let names_secret = |text: &str| {
+        let text = text.trim_start_matches(|c: char| c == '[' || c == '"' || c == '\'' || c.is_whitespace());
+        text.strip_prefix("secret").is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+    };
+    let table = text.lines().take(line + 1).filter(|line| line.trim_start().starts_with('[')).last();
+    if table.is_some_and(names_secret) || text.lines().nth(line).is_some_and(names_secret) {
+        return format!("line {}, which holds a secret and is not shown: {}", line + 1, without_value(error.message()));
+    }
+    error.to_string()
+}
+
+/// What was expected, without what was found.
+fn without_value(message: &str) -> String {
+    match message.split_once(", expected ") {
+        Some((found, expected)) if found.starts_with("invalid ") => format!("expected {expected}"),
+        _ => message.to_owned(),
     }
 }
 
@@ -639,6 +703,48 @@ mod tests {
             Config::load(Some(file.path())).unwrap();
         }
         assert!(wrong("[admin]\nconnections_max = 0\n").contains("admin.connections_max"));
+    }
+
+    #[test]
+    fn a_mistake_beside_a_secret_is_told_without_the_secret() {
+        for (text, words) in [
+            ("[secret.crm]\nvalu = \"hunter2-4711\"\n", "`value`"),
+            ("[secret.crm]\nvalue = \"hunter2-4711\"\nenv = \"CRM\"\n", "exactly one of"),
+            ("[secret.crm]\nvalue = \"hunter2-4711\"\nkind = \"basic\"\n", "secret.crm.username"),
+            ("[secret.crm]\nvalue = \"hunter2-4711\"\nusername = \"provost\"\n", "secret.crm.username"),
+            ("[secret.crm]\nvalue = \"hunter2-4711\", kind = 1\n", "line 2"),
+            ("[secret.crm]\nvalue = [\"hunter2-4711\"]\n", "a text in quotes"),
+            ("[secret.crm]\nvalue = hunter2-4711\n", "line 2"),
+            ("[secret.crm]\nvalue = \"hunter2-4711\n\"\n", "which holds a secret"),
+            ("[secret]\ncrm = \"hunter2-4711\"\n", "line 2"),
+            ("secret.crm = { value = \"hunter2-4711\", kin = \"basic\" }\n", "line 1"),
+            ("secret = \"hunter2-4711\"\n", "line 1"),
+            ("[secret.\"Hunter 2\"]\nvalue = \"hunter2-4711\"\n", "lower-case"),
+        ] {
+            let said = wrong(text);
+            assert!(said.contains(words) && !said.contains("4711"), "{text}: {said}");
+        }
+        assert!(wrong("[secret.crm]\nvalue = 471147114711\n").contains("a text in quotes"));
+        assert!(!wrong("[secret.crm]\nvalue = 471147114711\n").contains("4711"));
+    }
+
+    #[test]
+    fn a_plugin_is_granted_no_secret_that_there_is_not() {
+        let plugin = "[[plugin]]\nname = \"a\"\nplugin = \"builtin:forward\"\n[plugin.grant]\nimports = [\"http\"]\n\
+                      http = [{ origin = \"https://crm\", methods = [\"GET\"] }]\nsecrets = [\"crm\"]\n";
+        let text = wrong(plugin);
+        assert!(text.contains("grant.secrets") && text.contains("`a`") && text.contains("[secret.crm]"), "{text}");
+
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), format!("{plugin}[secret.crm]\nvalue = \"hunter2-4711\"\n")).unwrap();
+        let config = Config::load(Some(file.path())).unwrap();
+        assert!(config.remarks.is_empty(), "a temporary file is its owner's only: {:?}", config.remarks);
+        assert!(!format!("{config:?}").contains("4711"), "{config:?}");
+
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(0o644)).unwrap();
+        let remarks = Config::load(Some(file.path())).unwrap().remarks.join("");
+        assert!(remarks.contains("`crm`") && remarks.contains("chmod 600") && !remarks.contains("4711"), "{remarks}");
     }
 
     #[test]

@@ -408,6 +408,8 @@ pub enum Work {
         url: String,
         /// The body.
         body: Vec<u8>,
+        /// The name of the secret that is put into it when it is sent.
+        credential: Option<String>,
     },
     /// Hands the committed change to the plugin's `observe`.
     Observe,

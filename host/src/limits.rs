@@ -308,3 +308,36 @@ pub const TLS_FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// How long the files of a certificate have to be whole after one of them changed, in milliseconds.
 pub const TLS_SETTLE_MILLIS: u64 = 250;
+
+/// How many secrets the operator may configure.
+pub const SECRETS_MAX: usize = 256;
+
+/// How short a secret may be, in bytes: shorter ones would be blotted out of every other word.
+pub const SECRET_BYTES_MIN: usize = 4;
+
+/// How long a secret, or a token that was got for one, may be, in bytes.
+pub const SECRET_BYTES_MAX: usize = 16 * 1024;
+
+/// How long a token endpoint may take, in milliseconds.
+pub const TOKEN_MILLIS_MAX: u64 = 10_000;
+
+/// How large a token endpoint's answer may be, in bytes.
+pub const TOKEN_ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+/// How long a token lives whose endpoint does not say, in seconds.
+pub const TOKEN_SECONDS_DEFAULT: u64 = 300;
+
+/// How long a token is used at most, whatever its endpoint says, in seconds.
+pub const TOKEN_SECONDS_MAX: u64 = 86_400;
+
+/// How many series of metrics one plugin may begin while the process lives.
+pub const GUEST_SERIES_MAX: usize = 200;
+
+/// How many labels of its own one series of a plugin may have.
+pub const GUEST_LABELS_MAX: usize = 8;
+
+/// How long the name of a plugin's metric, or of its label, may be, in bytes.
+pub const GUEST_METRIC_NAME_BYTES_MAX: usize = 64;
+
+/// How long a label's value may be, in bytes.
+pub const GUEST_LABEL_BYTES_MAX: usize = 128;

@@ -83,6 +83,10 @@ fn recorder() -> &'static PrometheusHandle {
             "TLS handshakes that came to nothing, by listener and reason: `refused` or `timeout`."
         );
         describe_plugins();
+        describe_counter!(
+            "provost_guest_metrics_dropped_total",
+            "What plugins measured and is not shown, by plugin and reason: `name`, `labels`, `value`, `kind`, `series`."
+        );
         handle
     })
 }

@@ -6,6 +6,7 @@ use std::process::Output;
 use provost_tests::binary;
 use provost_tests::engine::engine;
 use provost_tests::guests::{self, plugin};
+use provost_tests::receiver::Receiver;
 use provost_tests::server::{TestServer, user};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _};
@@ -211,8 +212,17 @@ async fn the_demo_tells_its_whole_story_and_ends() {
 /// S-24.7
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_names_requests_and_carries_no_token_no_value_and_no_filter() {
-    const SECRETS: [&str; 5] =
-        ["ana-4711", "hush-4711@example.org", "Deputy-4711", "t0p-s3cret-4711", "provost_forged-4711"];
+    const SECRETS: [&str; 6] = [
+        "ana-4711",
+        "hush-4711@example.org",
+        "Deputy-4711",
+        "t0p-s3cret-4711",
+        "provost_forged-4711",
+        "cr3dential-4711",
+    ];
+    let mut receiver = Receiver::start().await;
+    receiver.answer(500);
+    let origin = receiver.origin();
     let data = tempfile::TempDir::new().unwrap();
     provost_tests::server::share_compiled_guests(data.path());
     let tables = plugin(
@@ -221,13 +231,23 @@ async fn the_log_names_requests_and_carries_no_token_no_value_and_no_filter() {
     ) + &plugin(
         guests::RETURNS_GARBAGE,
         "on_fault = \"skip\"\nconfig = { kind = \"wrong_type\" }\ngrant = { imports = [\"config\"], write = [\"*\"] }",
-    );
+    ) + &plugin(
+        guests::ENQUEUE_REQUEST,
+        &format!(
+            "config = {{ url = \"{origin}/\", credential = \"crm\" }}\n[plugin.grant]\nimports = [\"config\", \"outbox\"]\n\
+             outbox = [\"hook\"]\nsecrets = [\"crm\"]\n\
+             http = [{{ origin = \"{origin}\", methods = [\"POST\"], private = true }}]"
+        ),
+    ) + "[secret.crm]\nvalue = \"cr3dential-4711\"\n";
     std::fs::write(data.path().join("provost.toml"), format!("[server]\nlisten = \"127.0.0.1:0\"\n{tables}")).unwrap();
     let mut command = Command::new(binary::provost());
     command
         .current_dir(data.path())
         .env(binary::ENGINE_VARIABLE, engine())
-        .env("PROVOST__LOG__LEVEL", "provost=trace,hyper=debug,reqwest=debug,sled=debug,fjall=debug,lsm_tree=debug")
+        .env(
+            "PROVOST__LOG__LEVEL",
+            "provost=trace,hyper=trace,hyper_util=trace,reqwest=trace,sled=debug,fjall=debug,lsm_tree=debug",
+        )
         .env("PROVOST__LOG__FORMAT", "json");
     command.args(["--data", data.path().to_str().unwrap(), "serve"]).kill_on_drop(true);
     let mut child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
@@ -260,6 +280,9 @@ async fn the_log_names_requests_and_carries_no_token_no_value_and_no_filter() {
     send(client.get(format!("{base}/Users?filter=emails+eq+%22hush-4711@example.org%22")).bearer_auth(&token)).await;
     send(client.get(format!("{base}/Users?filter=userName+like+%22ana-4711%22")).bearer_auth(&token)).await;
     send(client.get(format!("{base}/Users")).bearer_auth("provost_forged-4711")).await;
+    receiver.next().await;
+    receiver.answer(200);
+    receiver.next().await;
     drop(client);
 
     let pid = child.id().unwrap().to_string();

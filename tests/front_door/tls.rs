@@ -8,6 +8,7 @@ use futures::FutureExt as _;
 use provost::listener::Reading;
 use provost_tests::binary;
 use provost_tests::engine::engine;
+use provost_tests::guests::{self, plugin};
 use provost_tests::receiver::PATIENCE;
 use provost_tests::server::{TestServer, user};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -392,4 +393,29 @@ async fn a_mistake_in_the_files_is_told_before_anything_starts() {
     office.write("ca.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
     let client_ca = format!("client_ca = {:?}", office.path("ca.pem"));
     said(&client_ca, &["`server.tls.client_ca`", "ca.pem", "authority"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_trust_the_authority_that_the_operator_names_beside_the_systems() {
+    let office = Office::new();
+    office.renew();
+    let receiver = TestServer::start(&office.table("server", "")).await;
+    let origin = format!("https://{}", receiver.app.listens);
+    let guest = plugin(
+        guests::SENDS_REQUEST,
+        &format!(
+            "config = {{ url = \"{origin}/health\" }}\n[plugin.grant]\nimports = [\"config\", \"http\"]\n\
+             http = [{{ origin = \"{origin}\", methods = [\"GET\"], private = true }}]\n"
+        ),
+    );
+    let learned = async |server: TestServer| {
+        server.post("/Users", user("ana")).await.expect(409).body["detail"].as_str().unwrap().to_owned()
+    };
+
+    let trusting = format!("{guest}[outbound]\nca_file = {:?}\n", office.path("ca.pem"));
+    let said = learned(TestServer::start(&trusting).await).await;
+    assert!(said.starts_with("200"), "{said}");
+
+    let said = learned(TestServer::start(&guest).await).await;
+    assert!(said.contains("no answer: Tls"), "{said}");
 }

@@ -3,6 +3,8 @@
 use std::process::ExitCode;
 
 use super::{Failure, Place};
+use crate::app::outbound;
+use crate::clock::Clock;
 use crate::listener::Certificates;
 use crate::store::{IndexState, Store};
 
@@ -15,6 +17,8 @@ pub(super) async fn check(place: &Place) -> Result<ExitCode, Failure> {
     let config = place.load()?;
     let schemas = config.schemas()?;
     config.check_beside(&schemas)?;
+    outbound(&config, &Clock::System).await?;
+    config.remarks.iter().for_each(|remark| println!("{remark}"));
     for (section, tls) in [("server", &config.server.tls), ("admin", &config.admin.tls)] {
         tls.as_ref().map(|files| Certificates::read(section, files, |_| ())).transpose()?;
     }

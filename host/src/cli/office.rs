@@ -159,10 +159,16 @@ impl Client {
             ("content-type".to_owned(), "application/json".to_owned()),
         ];
         let body = wire.body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
-        let request =
-            Request { method: wire.method.to_owned(), url: format!("{}{}", self.base, wire.path), headers, body };
+        let request = Request {
+            method: wire.method.to_owned(),
+            url: format!("{}{}", self.base, wire.path),
+            headers,
+            body,
+            credential: None,
+        };
         let policy = Policy {
             grants: std::slice::from_ref(&self.grant),
+            secrets: &[],
             timeout: Duration::from_secs(ANSWER_SECONDS_MAX),
             answer_bytes_max: ANSWER_BYTES_MAX,
         };

@@ -369,7 +369,9 @@ fn staged(outcome: &mut Value, effects: &Effects) {
             Work::Deliver { payload } => {
                 json!({ "target": message.target, "payload": serde_json::from_str::<Value>(payload).unwrap_or_default() })
             }
-            Work::Request { method, url, .. } => json!({ "target": message.target, "method": method, "url": url }),
+            Work::Request { method, url, credential, .. } => {
+                json!({ "target": message.target, "method": method, "url": url, "credential": credential })
+            }
             Work::Observe => json!({ "target": message.target }),
         });
         outcome["messages"] = messages.collect();

@@ -21,6 +21,9 @@ pub enum OutboundError {
     /// The connection could not be made safe.
     #[error("no TLS connection: {0}")]
     Tls(String),
+    /// A secret that the request needs cannot be had at the moment; the text names it.
+    #[error("{0}")]
+    Secret(String),
     /// The request or the answer is larger than it may be.
     #[error("the request or its answer is too large")]
     TooLarge,
@@ -41,7 +44,9 @@ impl OutboundError {
     /// Whether the same request may succeed later.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Timeout | Self::Dns(_) | Self::Connect(_) | Self::Tls(_) | Self::Protocol(_) => true,
+            Self::Timeout | Self::Dns(_) | Self::Connect(_) | Self::Tls(_) | Self::Secret(_) | Self::Protocol(_) => {
+                true
+            }
             Self::Denied(_) | Self::TooLarge => false,
         }
     }

@@ -32,7 +32,7 @@ pub struct Origin {
 
 impl Origin {
     /// The origin of a URL that [`destination`] made.
-    fn of(url: &Url) -> Self {
+    pub(super) fn of(url: &Url) -> Self {
         Self {
             scheme: url.scheme().to_owned(),
             host: url.host_str().unwrap_or_default().to_owned(),

@@ -16,6 +16,9 @@ pub(super) enum Names {
     /// A table, for tests.
     #[cfg(test)]
     Table(std::sync::Arc<std::collections::HashMap<&'static str, Vec<std::net::IpAddr>>>),
+    /// Another address at every look, for tests.
+    #[cfg(test)]
+    Turns(std::sync::Arc<std::sync::Mutex<Vec<std::net::IpAddr>>>),
 }
 
 impl Names {
@@ -31,6 +34,11 @@ impl Names {
                 let found = table.get(name).cloned().unwrap_or_default();
                 Ok(found.into_iter().map(|address| SocketAddr::new(address, 0)).collect())
             }
+            #[cfg(test)]
+            Self::Turns(addresses) => {
+                let next = addresses.lock().expect("no test panics here").pop();
+                Ok(next.into_iter().map(|address| SocketAddr::new(address, 0)).collect())
+            }
         }
     }
 }
@@ -40,17 +48,21 @@ impl Names {
 pub(super) struct Resolver {
     reach: Reach,
     names: Names,
+    /// The operator's own proxy, which may lie anywhere.
+    proxy: Option<String>,
 }
 
 impl Resolver {
-    pub(super) fn new(reach: Reach, names: Names) -> Self {
-        Self { reach, names }
+    pub(super) fn new(reach: Reach, names: Names, proxy: Option<&str>) -> Self {
+        Self { reach, names, proxy: proxy.map(str::to_owned) }
     }
 }
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let (reach, names) = (self.reach, self.names.clone());
+        let is_proxy = self.proxy.as_deref() == Some(name.as_str());
+        let reach = if is_proxy { Reach::Private } else { self.reach };
+        let names = self.names.clone();
         Box::pin(async move {
             let found = names.look_up(name.as_str()).await?;
             let (inside, outside): (Vec<_>, Vec<_>) = found.into_iter().partition(|a| reach.includes(a.ip()));

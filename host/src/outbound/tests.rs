@@ -79,11 +79,11 @@ fn grant(origin: &str, methods: &[Method], private: bool) -> Grant {
 }
 
 fn request(method: &str, url: &str) -> Request {
-    Request { method: method.into(), url: url.into(), headers: Vec::new(), body: Vec::new() }
+    Request { method: method.into(), url: url.into(), headers: Vec::new(), body: Vec::new(), credential: None }
 }
 
 fn policy(grants: &[Grant]) -> Policy<'_> {
-    Policy { grants, timeout: PLENTY, answer_bytes_max: 1_000 }
+    Policy { grants, secrets: &[], timeout: PLENTY, answer_bytes_max: 1_000 }
 }
 
 /// A client for which every name in the table lies where the table says.
@@ -331,5 +331,119 @@ async fn errors_are_told_apart_and_name_no_path() {
         assert!(check(&error), "{origin}: {error:?}");
         assert!(!error.to_string().contains("secret"), "{error}");
         assert!(error.is_retryable());
+    }
+}
+
+fn secrets(text: &str) -> SecretConfigs {
+    toml::from_str(text).unwrap()
+}
+
+fn outbound(config: &str, secrets: &SecretConfigs) -> Outbound {
+    Outbound::configured(&toml::from_str(config).unwrap(), secrets, &Clock::System).unwrap()
+}
+
+#[tokio::test]
+async fn a_name_that_changes_its_address_is_checked_at_every_connection() {
+    let mut peer = Peer::answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await;
+    let origin = format!("http://rebinding.test:{}", peer.port);
+    let turns = Names::Turns(Arc::new(std::sync::Mutex::new(vec![
+        Ipv4Addr::LOCALHOST.into(),
+        Ipv4Addr::new(10, 0, 0, 1).into(),
+        "::ffff:169.254.169.254".parse().unwrap(),
+    ])));
+    let outbound = Outbound::resolving(turns);
+    let grants = [grant(&origin, &[Method::Get], false)];
+
+    for _ in 0..3 {
+        let error = outbound.send(request("GET", &origin), &policy(&grants)).await.unwrap_err();
+        assert!(matches!(&error, OutboundError::Denied(why) if why.contains("not a public address")), "{error}");
+    }
+    assert!(peer.untouched());
+}
+
+#[tokio::test]
+async fn a_secret_crosses_no_network_in_clear() {
+    let mut peer = Peer::answering(ok("")).await;
+    let secrets = secrets("[crm]\nvalue = \"hush-4711\"\n");
+    let outbound = outbound("", &secrets);
+    let names = ["crm".to_owned()];
+    let asked = |url: &str| Request { credential: Some("crm".into()), ..request("GET", url) };
+
+    let far = [grant("http://crm.example.org", &[Method::Get], false)];
+    let denied = outbound.send(asked("http://crm.example.org/"), &Policy { secrets: &names, ..policy(&far) }).await;
+    assert!(matches!(&denied, Err(OutboundError::Denied(why)) if why.contains("https only")), "{denied:?}");
+
+    let near = [grant(&peer.url(""), &[Method::Get], true)];
+    let near = Policy { secrets: &names, ..policy(&near) };
+    outbound.send(asked(&peer.url("/")), &near).await.unwrap();
+    assert!(peer.request().await.contains("authorization: Bearer hush-4711\r\n"));
+    assert_eq!(outbound.permits(&asked(&peer.url("/")), &near), Ok(()));
+    assert!(outbound.permits(&asked(&peer.url("/")), &Policy { secrets: &[], ..near }).is_err());
+}
+
+#[tokio::test]
+async fn requests_go_through_the_proxy_except_where_the_operator_says_otherwise() {
+    let (mut proxy, mut direct) = (Peer::answering(ok("by proxy")).await, Peer::answering(ok("direct")).await);
+    let table = format!("proxy = {:?}\nno_proxy = [\"127.0.0.1\"]", proxy.url(""));
+    let outbound = outbound(&table, &SecretConfigs::new());
+
+    // The proxy resolves: this name means nothing here, and its address is not asked for.
+    let grants = [grant("http://crm.test", &[Method::Get], false)];
+    let answer = outbound.send(request("GET", "http://crm.test/people"), &policy(&grants)).await.unwrap();
+    assert_eq!(answer.body, b"by proxy");
+    assert!(proxy.request().await.starts_with("0: GET http://crm.test/people HTTP/1.1"));
+
+    // An address is held to be public all the same.
+    for host in ["10.0.0.1", "169.254.169.254", "[::ffff:10.0.0.1]"] {
+        let origin = format!("http://{host}");
+        let grants = [grant(&origin, &[Method::Get], false)];
+        let denied = outbound.send(request("GET", &origin), &policy(&grants)).await;
+        assert!(matches!(denied, Err(OutboundError::Denied(_))), "{host}: {denied:?}");
+    }
+    assert!(proxy.untouched());
+
+    let grants = [grant(&direct.url(""), &[Method::Get], true)];
+    let answer = outbound.send(request("GET", &direct.url("/")), &policy(&grants)).await.unwrap();
+    assert_eq!(answer.body, b"direct");
+    assert!(direct.request().await.starts_with("0: GET / HTTP/1.1"));
+}
+
+#[tokio::test]
+async fn a_proxy_with_a_name_may_lie_in_the_private_network_and_others_may_not() {
+    let mut proxy = Peer::answering(ok("")).await;
+    let table = format!("proxy = \"http://localhost:{}\"\nno_proxy = [\"intranet.test\"]", proxy.port);
+    let outbound = outbound(&table, &SecretConfigs::new());
+    let grants = [grant("http://crm.test", &[Method::Get], false)];
+
+    outbound.send(request("GET", "http://crm.test/"), &policy(&grants)).await.unwrap();
+    assert!(proxy.request().await.contains("http://crm.test/"));
+}
+
+#[tokio::test]
+async fn no_request_takes_longer_than_the_operator_says() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", silent.local_addr().unwrap());
+    let grants = [grant(&origin, &[Method::Get], true)];
+    let outbound = outbound("timeout_ms = 20", &SecretConfigs::new());
+
+    assert_eq!(outbound.send(request("GET", &origin), &policy(&grants)).await, Err(OutboundError::Timeout));
+}
+
+#[test]
+fn a_mistake_is_named_with_its_key() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("ca.pem");
+    std::fs::write(&file, "nothing").unwrap();
+    for (table, key, words) in [
+        (format!("ca_file = {file:?}"), "outbound.ca_file", "no certificate"),
+        ("ca_file = \"/nowhere/ca.pem\"".to_owned(), "outbound.ca_file", "cannot be read"),
+        ("proxy = \"proxy:3128\"".to_owned(), "outbound.proxy", "http://proxy"),
+        ("no_proxy = [\"a\"]".to_owned(), "outbound.no_proxy", "no effect"),
+        ("timeout_ms = 0".to_owned(), "outbound.timeout_ms", "at least 1"),
+        ("connect_ms = 99999".to_owned(), "outbound.connect_ms", "at most 5000"),
+    ] {
+        let config = toml::from_str(&table).unwrap();
+        let (wrong, text) = Outbound::configured(&config, &SecretConfigs::new(), &Clock::System).unwrap_err();
+        assert!(wrong == key && text.contains(words), "{table}: {wrong}: {text}");
     }
 }

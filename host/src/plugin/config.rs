@@ -78,6 +78,8 @@ pub struct Grant {
     pub write: Vec<String>,
     /// Where its HTTP requests may go.
     pub http: Vec<outbound::Grant>,
+    /// The names of the secrets that its HTTP requests may carry.
+    pub secrets: Vec<String>,
     /// The targets it may enqueue messages for.
     pub outbox: Vec<String>,
     /// The resource types it may read.
@@ -308,6 +310,9 @@ impl PluginConfig {
         }
         if !grant.http.is_empty() && !imports(Import::Http) && !imports(Import::Outbox) {
             return Err(self.wrong("grant.http", "has no effect unless grant.imports has \"http\" or \"outbox\""));
+        }
+        if !grant.secrets.is_empty() && grant.http.is_empty() {
+            return Err(self.wrong("grant.secrets", "has no effect unless grant.http says where they may be sent"));
         }
         if grant.read_sensitive.iter().any(|path| path != PASSWORD) {
             return Err(self.wrong("grant.read_sensitive", "expected nothing but \"password\""));

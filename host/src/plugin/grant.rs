@@ -39,6 +39,7 @@ pub(super) fn effective(config: &PluginConfig, ask: Option<&Ask>) -> PluginConfi
             .iter()
             .filter_map(|of| common_writes(of, &ask.directory_write))
             .collect(),
+        secrets: among(&grant.secrets, &ask.secrets),
         read_sensitive: among(&grant.read_sensitive, &ask.read_sensitive),
         state_entries: [grant.state_entries, ask.state_entries].into_iter().flatten().min(),
     };
@@ -74,6 +75,7 @@ pub(super) fn asked(ask: &Ask) -> BTreeSet<String> {
         let line = |operation: &Operation| format!("directory_write {resource_type} {}", operation.as_str());
         lines.extend(operations.iter().map(line));
     }
+    lines.extend(paths("secrets", &ask.secrets));
     lines.extend(paths("read_sensitive", &ask.read_sensitive));
     lines.extend(ask.state_entries.map(|entries| format!("state_entries {entries}")));
     lines
@@ -103,6 +105,7 @@ fn as_ask(grant: &Grant) -> Ask {
         outbox: grant.outbox.clone(),
         directory: grant.directory.clone(),
         directory_write: grant.directory_write.clone(),
+        secrets: grant.secrets.clone(),
         read_sensitive: grant.read_sensitive.clone(),
         state_entries: grant.state_entries,
         ..Ask::default()

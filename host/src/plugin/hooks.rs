@@ -441,7 +441,7 @@ impl PluginSet {
     /// Sends an enqueued request. The grants are the operator's, so this works while the component
     /// itself is quarantined.
     async fn send_request(&self, plugin: &Plugin, message: &Message) -> Result<(), Trouble> {
-        let Work::Request { method, url, body } = &message.work else {
+        let Work::Request { method, url, body, credential } = &message.work else {
             return Err(refused("this message is not an HTTP request"));
         };
         if matches!(plugin.standing, Standing::Disabled) {
@@ -450,10 +450,12 @@ impl PluginSet {
         let mut headers = message.headers.clone();
         headers.retain(|(name, _)| !name.eq_ignore_ascii_case(IDEMPOTENCY_KEY));
         headers.push((IDEMPOTENCY_KEY.to_owned(), message.key.clone()));
-        let request = Request { method: method.clone(), url: url.clone(), headers, body: body.clone() };
+        let (method, url, body) = (method.clone(), url.clone(), body.clone());
+        let request = Request { method, url, headers, body, credential: credential.clone() };
         let bounds = plugin.config.bounds().map_err(|error| unavailable(error.to_string()))?;
         let policy = Policy {
             grants: &plugin.config.grant.http,
+            secrets: &plugin.config.grant.secrets,
             timeout: bounds.delivery,
             answer_bytes_max: HTTP_ANSWER_BYTES_MAX,
         };

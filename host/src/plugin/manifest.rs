@@ -43,6 +43,8 @@ pub struct Ask {
     pub directory: Vec<String>,
     /// What it changes by itself.
     pub directory_write: Vec<DirectoryWrite>,
+    /// The secrets that its requests carry; `*` where its configuration names them.
+    pub secrets: Vec<String>,
     /// What it wants to see in clear.
     pub read_sensitive: Vec<String>,
     /// How many entries its state needs.

@@ -13,8 +13,9 @@ use uuid::Uuid;
 use super::catalog::Entries;
 use super::engine::{Key, Scan, Space, Value, count_of};
 use super::keys::Direction;
+use super::messages::decode_message;
 use super::prune::Horizon;
-use super::records::{JournalRecord, OutboxRecord, StateRecord, Stored};
+use super::records::{JournalRecord, StateRecord, Stored};
 use super::{REALMS, Store, StoreError, keys, records};
 use crate::context::Realm;
 use crate::hook::{MembershipChange, Operation, PluginName};
@@ -464,7 +465,7 @@ impl Walk<'_> {
             for (key, value) in part {
                 if key.starts_with(&keys::outbox_onces(self.realm).from) {
                     let row = self.store.get_one(Space::Outbox, value).await?;
-                    let row: Option<OutboxRecord> = row.and_then(|row| records::decode_outbox(&row).ok());
+                    let row = row.and_then(|row| decode_message(&row).ok());
                     let names = row.and_then(|row| row.once).map(|once| keys::outbox_once(self.realm, &once));
                     if names.as_ref() != Some(&key) {
                         self.report.find(
@@ -475,7 +476,7 @@ impl Walk<'_> {
                     }
                     continue;
                 }
-                let record: Option<OutboxRecord> = records::decode_outbox(&value).ok();
+                let record = decode_message(&value).ok();
                 let (Some(name), Some(record)) = (keys::outbox_parts(&key), record) else {
                     self.report.find(Space::Outbox, None, "a message cannot be read");
                     continue;

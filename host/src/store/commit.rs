@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::engine::{Applied, Batch, BatchError, Committed, Durable, EngineError, Expect, Key, Space, Value};
 use super::ground::{Ground, Group, Once, Outgoing, State};
 use super::keys::Direction;
+use super::messages::{decode_message, encode_message};
 use super::outbox::OutboxKey;
 use super::records::{JournalRecord, MemberId, OutboxRecord, StateRecord, Superseded};
 use super::sequence::Taken;
@@ -391,7 +392,7 @@ impl Rows<'_> {
         let key = keys::outbox_once(self.realm, once);
         plan.expect(Meaning::Bookkeeping, Expect::Value(Space::Outbox, key, waiting.map(|(row, _)| row.clone())));
         if let Some((row, value)) = waiting {
-            let record = records::decode_outbox(value)?;
+            let record = decode_message(value)?;
             plan.expect(Meaning::Bookkeeping, Expect::Value(Space::Outbox, row.clone(), Some(value.clone())));
             plan.batch.delete(Space::Outbox, row.clone());
             plan.count(Bound::Outbox, keys::outbox_count(self.realm), -1);
@@ -437,7 +438,7 @@ impl Rows<'_> {
         if let Some(once) = once {
             plan.batch.put(Space::Outbox, keys::outbox_once(self.realm, &once), row.clone());
         }
-        plan.batch.put(Space::Outbox, row, records::encode_outbox(&record));
+        plan.batch.put(Space::Outbox, row, encode_message(&record));
         plan.count(Bound::Outbox, keys::outbox_count(self.realm), 1);
     }
 }

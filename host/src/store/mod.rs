@@ -34,6 +34,7 @@ mod ground;
 mod jobs;
 mod joins;
 mod keys;
+mod messages;
 mod order;
 mod outbox;
 mod plan;

@@ -11,8 +11,9 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::engine::{Batch, BatchError, Expect, KeyRange, Scan, Space, Value};
+use super::messages::{decode_message, encode_message};
 use super::records::OutboxRecord;
-use super::{REALMS, Store, StoreError, keys, millis, records, timestamp};
+use super::{REALMS, Store, StoreError, keys, millis, timestamp};
 use crate::context::Realm;
 use crate::hook::Message;
 
@@ -114,7 +115,7 @@ impl Store {
             let scan = Scan::new(Space::Outbox, range, limit - rows.len());
             for (key, value) in self.engine.scan(scan).await? {
                 let key = keys::outbox_parts(&key).ok_or(StoreError::Corrupt { space: Space::Outbox })?;
-                rows.push(row(key, records::decode_outbox(&value)?)?);
+                rows.push(row(key, decode_message(&value)?)?);
             }
         }
         Ok(rows)
@@ -126,7 +127,7 @@ impl Store {
     /// When the store cannot be read.
     pub async fn outbox_row(&self, key: OutboxKey) -> Result<Option<OutboxRow>, StoreError> {
         match self.get_one(Space::Outbox, keys::outbox(key)).await? {
-            Some(value) => Ok(Some(row(key, records::decode_outbox(&value)?)?)),
+            Some(value) => Ok(Some(row(key, decode_message(&value)?)?)),
             None => Ok(None),
         }
     }
@@ -211,7 +212,7 @@ impl Store {
         let stored = keys::outbox(key);
         for _ in 0..LOOKS_MAX {
             let Some(value) = self.get_one(Space::Outbox, stored.clone()).await? else { return Ok(None) };
-            let old: OutboxRecord = records::decode_outbox(&value)?;
+            let old = decode_message(&value)?;
             let new = note(old.clone());
             let batch = self.outbox_batch(key, value, &old, new.as_ref()).await?;
             match self.engine.commit(batch).await {
@@ -245,7 +246,7 @@ impl Store {
         let parked = |record: Option<&OutboxRecord>| i64::from(record.is_some_and(|r| r.parked.is_some()));
         batch.count(Space::System, keys::parked_count(realm), parked(new) - parked(Some(old)), None);
         batch.count(Space::System, keys::outbox_count(realm), i64::from(new.is_some()) - 1, None);
-        batch.changes.push((Space::Outbox, stored, new.map(records::encode_outbox)));
+        batch.changes.push((Space::Outbox, stored, new.map(encode_message)));
         Ok(batch)
     }
 }

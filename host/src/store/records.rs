@@ -3,8 +3,6 @@
 //! The format byte is there so that a later release can tell an old record from a new one. A
 //! record that does not decode is reported as corrupt, by space, never by content.
 
-mod first;
-
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -20,9 +18,6 @@ use crate::hook::{Attribution, MembershipChange, Message, Operation};
 
 /// The format that all records are written in.
 const FORMAT: u8 = 1;
-
-/// The format of an outbox row, which names the plugins that led to it; before it came [`FORMAT`].
-const OUTBOX_FORMAT: u8 = 2;
 
 /// How many members one part of a membership difference names.
 const MEMBERS_PER_PART: usize = 2_000;
@@ -192,19 +187,6 @@ pub struct OutboxRecord {
     pub last_error: Option<String>,
     /// The hash under which at most one such message waits.
     pub once: Option<[u8; 32]>,
-}
-
-/// Writes an outbox row.
-pub fn encode_outbox(record: &OutboxRecord) -> Value {
-    encode_as(OUTBOX_FORMAT, record)
-}
-
-/// Reads an outbox row of either format.
-pub fn decode_outbox(value: &[u8]) -> Result<OutboxRecord, StoreError> {
-    match value.first() {
-        Some(&OUTBOX_FORMAT) => decode_as(OUTBOX_FORMAT, Space::Outbox, value),
-        _ => decode::<first::FirstOutbox>(Space::Outbox, value).map(OutboxRecord::from),
-    }
 }
 
 /// An entry of a plugin's state.

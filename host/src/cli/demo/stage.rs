@@ -93,10 +93,11 @@ impl Stage {
         let grants = grants.into_iter().collect::<Result<Vec<_>, _>>()?;
         let policy = Policy {
             grants: &grants,
+            secrets: &[],
             timeout: Duration::from_secs(ANSWER_SECONDS_MAX),
             answer_bytes_max: ANSWER_BYTES_MAX,
         };
-        let request = Request { method: method.to_owned(), url, headers, body };
+        let request = Request { method: method.to_owned(), url, headers, body, credential: None };
         let response = self.outbound.send(request, &policy).await?;
         println!("  ← {}", response.status);
         let body = serde_json::from_slice(&response.body).unwrap_or(Value::Null);

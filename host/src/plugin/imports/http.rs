@@ -23,9 +23,6 @@ impl Guest {
         if self.is(Phase::Lifecycle) {
             return Err(Error::Denied("no request can be sent while the plugin is being loaded".to_owned()));
         }
-        if let Some(credential) = request.credential {
-            return Err(Error::Denied(no_secret(&credential)));
-        }
         self.http_calls += 1;
         let allowed = self.http_calls_max();
         if self.http_calls > allowed {
@@ -35,22 +32,18 @@ impl Guest {
         let asked = request.timeout_ms.map(|ms| Duration::from_millis(ms.into()));
         let policy = Policy {
             grants: &self.identity.config.grant.http,
+            secrets: &self.identity.config.grant.secrets,
             timeout: asked.map_or(left, |asked| asked.min(left)),
             answer_bytes_max: HTTP_ANSWER_BYTES_MAX,
         };
-        let request =
-            Request { method: request.method, url: request.url, headers: pairs(request.headers), body: request.body };
         if let Some(origin) = policy.grants.iter().find(|grant| request.url.starts_with(&grant.origin.to_string())) {
             self.identity.usage.count(format!("http {} {}", origin.origin, request.method));
         }
+        let wit::http::Request { method, url, headers, body, credential, .. } = request;
+        let request = Request { method, url, headers: pairs(headers), body, credential };
         let answer = self.house.outbound.send(request, &policy).await;
         answer.map(response).map_err(error)
     }
-}
-
-/// Secrets have no home yet, so none has this name.
-pub(super) fn no_secret(name: &str) -> String {
-    format!("no secret named `{}` is granted", name.escape_default())
 }
 
 fn response(answer: Response) -> wit::http::Response {
@@ -63,7 +56,8 @@ fn error(error: OutboundError) -> Error {
         OutboundError::Denied(why) => Error::Denied(why),
         OutboundError::Timeout => Error::Timeout,
         OutboundError::Dns(why) => Error::Dns(why),
-        OutboundError::Connect(why) => Error::Connect(why),
+        // The interface has no word of its own for it; like a failed connection, it may be mended.
+        OutboundError::Connect(why) | OutboundError::Secret(why) => Error::Connect(why),
         OutboundError::Tls(why) => Error::Tls(why),
         OutboundError::TooLarge => Error::TooLarge,
         OutboundError::Protocol(why) => Error::Protocol(why),

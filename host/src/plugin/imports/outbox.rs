@@ -2,11 +2,10 @@
 
 use super::super::bindings::wit;
 use super::super::guest::{Guest, Phase};
-use super::http::no_secret;
 use super::pairs;
 use crate::hook::{HookGroup, StagedMessage, Work};
 use crate::limits::OUTBOX_MESSAGE_BYTES_MAX;
-use crate::outbound::{OutboundError, Policy};
+use crate::outbound::{self, OutboundError, Policy};
 use wit::outbox::{Error, Options, Request};
 
 impl wit::outbox::Host for Guest {
@@ -44,17 +43,21 @@ impl Guest {
     }
 
     fn enqueue_http(&mut self, target: String, request: Request, options: Options) -> Result<(), Error> {
-        if let Some(credential) = request.credential {
-            return Err(Error::Denied(no_secret(&credential)));
-        }
-        let grants = &self.identity.config.grant.http;
-        let policy = Policy { grants, timeout: self.identity.bounds.delivery, answer_bytes_max: 0 };
-        policy.permits(&request.method, &request.url).map_err(|error| match error {
+        let grant = &self.identity.config.grant;
+        let timeout = self.identity.bounds.delivery;
+        let policy = Policy { grants: &grant.http, secrets: &grant.secrets, timeout, answer_bytes_max: 0 };
+        let Request { method, url, headers, body, credential } = request;
+        let headers: Vec<_> = pairs(headers);
+        // The secret is put in when the message leaves; what is kept is its name.
+        let all = headers.iter().cloned().chain(pairs(options.headers.clone())).collect();
+        let asked = outbound::Request { method, url, headers: all, body, credential };
+        self.house.outbound.permits(&asked, &policy).map_err(|error| match error {
             OutboundError::Denied(why) => Error::Denied(why),
+            OutboundError::TooLarge => Error::TooLarge,
             other => Error::Invalid(other.to_string()),
         })?;
-        let work = Work::Request { method: request.method, url: request.url, body: request.body };
-        self.stage_message(target, work, pairs(request.headers), options)
+        let outbound::Request { method, url, body, credential, .. } = asked;
+        self.stage_message(target, Work::Request { method, url, body, credential }, headers, options)
     }
 
     fn stage_message(
@@ -88,7 +91,9 @@ impl Guest {
 fn bytes(message: &StagedMessage) -> usize {
     let work = match &message.work {
         Work::Deliver { payload } => payload.len(),
-        Work::Request { method, url, body } => method.len() + url.len() + body.len(),
+        Work::Request { method, url, body, credential } => {
+            method.len() + url.len() + body.len() + credential.as_ref().map_or(0, String::len)
+        }
         Work::Observe => 0,
     };
     let headers: usize = message.headers.iter().map(|(name, value)| name.len() + value.len()).sum();

@@ -83,7 +83,12 @@ async fn sender(origin: &str, enabled: bool) -> PluginHost {
 }
 
 fn put(origin: &str) -> Message {
-    message(Work::Request { method: "PUT".into(), url: format!("{origin}/Users/1"), body: b"{}".to_vec() })
+    message(Work::Request {
+        method: "PUT".into(),
+        url: format!("{origin}/Users/1"),
+        body: b"{}".to_vec(),
+        credential: None,
+    })
 }
 
 #[tokio::test]
