@@ -3,6 +3,7 @@
 //! The file is read alone first, so that a mistake in it is shown with its line; then the
 //! environment is laid over it, and a mistake there is blamed on its variable.
 
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -59,10 +60,20 @@ pub struct Config {
     pub file: Option<PathBuf>,
     /// What stands in the file, as it stands there.
     #[serde(skip)]
-    pub settings: toml::Table,
+    pub settings: Settings,
     /// What is allowed and still worth a word to the operator.
     #[serde(skip)]
     pub remarks: Vec<String>,
+}
+
+/// The file's own keys and values. They may be secrets, so they cannot be shown.
+#[derive(Clone, Default, PartialEq)]
+pub struct Settings(pub toml::Table);
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("..")
+    }
 }
 
 /// `[server]`
@@ -397,7 +408,7 @@ impl Config {
             config.outbound.relative_to(dir);
         }
         config.check()?;
-        config.settings = text.parse().unwrap_or_default();
+        config.settings = Settings(text.parse().unwrap_or_default());
         config.file = file.map(Path::to_owned);
         config.remarks = config.public_secrets(file.unwrap_or(Path::new("")));
         Ok(config)

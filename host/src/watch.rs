@@ -25,7 +25,7 @@ pub fn source(config: &Config) -> Option<Source> {
     let began = config.settings.clone();
     Some(Arc::new(move || {
         let config = Config::load(Some(&file)).map_err(|error| crate::http::error_chain(&error))?;
-        for key in differences(&began, &config.settings) {
+        for key in differences(&began.0, &config.settings.0) {
             warn!(key, "`{key}` in the configuration is not what this server began with; it needs a restart");
         }
         Ok(config.plugin)

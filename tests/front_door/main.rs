@@ -35,6 +35,7 @@ mod passwords;
 mod patching;
 mod projecting;
 mod protocol;
+mod released;
 mod schemas;
 mod searching;
 mod secrets;

@@ -162,7 +162,7 @@ grant = { imports = ["config"] }"#;
     assert_eq!(seen["changedPaths"].clone().sorted(), json!(["name.givenName", "title"]));
     assert_eq!(seen["operations"][0], json!({ "op": "replace", "path": "title", "value": "Head" }));
     assert_eq!(seen["caller"]["subject"], "admin");
-    assert_eq!(seen["caller"]["scopes"], json!(["scim.read", "scim.write", "admin"]));
+    assert_eq!(seen["caller"]["scopes"], json!(["scim.read", "scim.write", "admin", "scim.try", "admin.values"]));
     assert!(seen["remainingMs"].as_u64().is_some_and(|ms| ms > 0 && ms <= 500), "{seen}");
 }
 

@@ -19,9 +19,9 @@ struct Birthright {
     rule: Vec<Rule>,
     #[serde(default)]
     separate: Vec<Separate>,
-    /// Whether people who are switched off lose their birthright at once.
+    /// Who has no birthright at all, whatever the rules say: as `rule.when`. Nobody, if empty.
     #[serde(default)]
-    inactive_lose: bool,
+    except: BTreeMap<String, Vec<Value>>,
     /// Whether a group that a rule names, and that is not there, is made.
     #[serde(default)]
     create_groups: bool,
@@ -97,10 +97,10 @@ provost_sdk::export!(Birthright: before_write, observe, schedule);
 impl Birthright {
     /// The names of the groups that follow from what the person is.
     fn due(&self, person: &Resource) -> BTreeSet<&str> {
-        if self.inactive_lose && person.get("active") == Some(&Value::Bool(false)) {
+        if !self.except.is_empty() && fits(&self.except, person) {
             return BTreeSet::new();
         }
-        let rules = self.rule.iter().filter(|rule| rule.fits(person));
+        let rules = self.rule.iter().filter(|rule| fits(&rule.when, person));
         rules.flat_map(|rule| &rule.groups).map(String::as_str).collect()
     }
 
@@ -160,13 +160,12 @@ impl Birthright {
     }
 }
 
-impl Rule {
-    fn fits(&self, person: &Resource) -> bool {
-        self.when.iter().all(|(path, wanted)| {
-            let values = person.values(path);
-            values.iter().any(|value| wanted.iter().any(|wanted| same(wanted, value)))
-        })
-    }
+/// Whether the person has one of the values at each of these paths.
+fn fits(when: &BTreeMap<String, Vec<Value>>, person: &Resource) -> bool {
+    when.iter().all(|(path, wanted)| {
+        let values = person.values(path);
+        values.iter().any(|value| wanted.iter().any(|wanted| same(wanted, value)))
+    })
 }
 
 /// Texts are the same in any letter case.

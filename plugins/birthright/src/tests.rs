@@ -141,3 +141,17 @@ fn who_is_deleted_is_forgotten() {
     birthright.delete("User", person("Sales")).observe().answer.unwrap();
     assert_eq!(birthright.state(&format!("given:{ANA}")), None);
 }
+
+#[test]
+fn who_is_excepted_has_no_birthright_and_loses_what_was_given() {
+    let config = json!({
+        "rule": [{ "when": { "userType": ["employee"] }, "groups": ["sales"] }], "except": { "active": [false] },
+    });
+    let mut birthright = birthright().config(config);
+    moves(&mut birthright, person("none"), person("none"));
+    assert_eq!(birthright.members(SALES), [ANA]);
+    let mut gone = person("none");
+    gone["active"] = json!(false);
+    moves(&mut birthright, person("none"), gone);
+    assert!(birthright.members(SALES).is_empty());
+}

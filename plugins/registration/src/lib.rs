@@ -29,7 +29,7 @@ struct Registration {
     password: Option<PasswordRules>,
     /// Paths and values that a new account begins with, whatever its creator says.
     sets: provost_sdk::Attributes,
-    /// Paths that nobody chooses for himself.
+    /// Paths that nobody chooses for himself; what is under `sets` as well is set.
     removes: Vec<String>,
 }
 
@@ -56,9 +56,7 @@ impl Plugin for Registration {
         let domains = domains.map(|(at, _)| Finding::new(format!("email_domains[{at}]"), "is not a domain"));
         let shouted = self.reserved_names.iter().filter(|name| **name != name.to_lowercase());
         let shouted = shouted.map(|_| Finding::new("reserved_names", "holds a name that is not in lower case"));
-        let both = self.removes.iter().filter(|path| self.sets.contains_key(*path));
-        let both = both.map(|path| Finding::new(format!("sets.{path}"), "is under `removes`, too"));
-        domains.chain(shouted).chain(both).collect()
+        domains.chain(shouted).collect()
     }
 
     fn review(&self, change: &Change) -> Result<Verdict> {
@@ -112,7 +110,8 @@ impl Registration {
 
     /// What a new account begins with, and what it may not begin with.
     fn begin(&self, person: &Resource) -> Verdict {
-        let taken = self.removes.iter().filter(|path| !is_missing(person, path));
+        let goes = |path: &&String| !self.sets.contains_key(*path) && !is_missing(person, path);
+        let taken = self.removes.iter().filter(goes);
         let patch = taken.fold(Patch::new(), |patch, path| patch.remove(path));
         let set = self.sets.iter().filter(|(path, value)| person.get(path) != Some(*value));
         set.fold(patch, |patch, (path, value)| patch.replace(path, value.clone())).into_verdict()
