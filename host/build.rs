@@ -24,8 +24,9 @@ const BUILTINS: [&str; 9] = [
 fn main() {
     let workspace = Workspace::above_this_package();
     let sources = BUILTINS.map(|name| format!("plugins/{name}/src"));
-    let manifests = BUILTINS.map(|name| format!("plugins/{name}/Cargo.toml"));
-    workspace.watch(&sources.iter().chain(&manifests).map(String::as_str).collect::<Vec<_>>());
+    let packages = BUILTINS.map(|name| format!("plugins/{name}/Cargo.toml"));
+    let manifests = BUILTINS.map(|name| format!("plugins/{name}/plugin.toml"));
+    workspace.watch(&sources.iter().chain(&packages).chain(&manifests).map(String::as_str).collect::<Vec<_>>());
 
     let packages: Vec<&str> = BUILTINS.iter().flat_map(|name| ["--package", name]).collect();
     let built = workspace.build(&packages);

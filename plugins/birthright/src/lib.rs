@@ -92,6 +92,7 @@ impl Plugin for Birthright {
     }
 }
 
+provost_sdk::manifest!("../plugin.toml");
 provost_sdk::export!(Birthright: before_write, observe, schedule);
 
 impl Birthright {

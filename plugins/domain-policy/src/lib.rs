@@ -56,6 +56,7 @@ impl Plugin for DomainPolicy {
     }
 }
 
+provost_sdk::manifest!("../plugin.toml");
 provost_sdk::export!(DomainPolicy: before_write);
 
 impl DomainPolicy {

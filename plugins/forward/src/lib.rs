@@ -92,6 +92,7 @@ impl Plugin for Forward {
     }
 }
 
+provost_sdk::manifest!("../plugin.toml");
 provost_sdk::export!(Forward: before_write, deliver);
 
 impl Forward {

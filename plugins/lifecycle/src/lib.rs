@@ -101,6 +101,7 @@ impl Plugin for Lifecycle {
     }
 }
 
+provost_sdk::manifest!("../plugin.toml");
 provost_sdk::export!(Lifecycle: before_write, schedule);
 
 impl Lifecycle {

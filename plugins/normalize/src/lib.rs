@@ -65,6 +65,7 @@ impl Plugin for Normalize {
     }
 }
 
+provost_sdk::manifest!("../plugin.toml");
 provost_sdk::export!(Normalize: before_write);
 
 fn squeeze(text: &str) -> String {

@@ -111,6 +111,7 @@ impl Plugin for ProfileSync {
     }
 }
 
+provost_sdk::manifest!("../plugin.toml");
 provost_sdk::export!(ProfileSync: schedule);
 
 impl ProfileSync {

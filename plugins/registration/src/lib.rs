@@ -94,6 +94,7 @@ impl Plugin for Registration {
     }
 }
 
+provost_sdk::manifest!("../plugin.toml");
 provost_sdk::export!(Registration: before_write);
 
 impl Registration {

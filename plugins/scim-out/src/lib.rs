@@ -79,6 +79,7 @@ impl Plugin for ScimOut {
     }
 }
 
+provost_sdk::manifest!("../plugin.toml");
 provost_sdk::export!(ScimOut: before_write, deliver, schedule);
 
 impl ScimOut {

@@ -100,6 +100,7 @@ impl Plugin for Segment {
     }
 }
 
+provost_sdk::manifest!("../plugin.toml");
 provost_sdk::export!(Segment: access, before_write);
 
 /// Matches no resource: each has an `id`.
