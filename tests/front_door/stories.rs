@@ -154,6 +154,36 @@ write = ["{ENTERPRISE}:organization"]
     assert_eq!(server.get(&path).await.expect(200).body.get("title"), None);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_about_callers_is_not_asked_about_what_plugins_do_by_themselves() {
+    let server = TestServer::start(
+        r#"[[plugin]]
+name = "segment"
+plugin = "builtin:segment"
+config = { part = [{ callers = ["first administrator"], sees = { User = "userName pr", Group = "displayName pr" } }] }
+grant = { imports = ["config"] }
+[[plugin]]
+name = "birthright"
+plugin = "builtin:birthright"
+config = { rule = [{ when = { title = ["Pilot"] }, groups = ["pilots"] }] }
+[plugin.grant]
+imports = ["config", "state", "directory", "directory-write"]
+directory = ["User", "Group"]
+directory_write = [{ type = "Group", operations = ["patch"] }]
+write = ["members"]
+"#,
+    )
+    .await;
+    server.group("pilots", &[]).await;
+    let mut ana = user("ana");
+    ana["title"] = json!("Pilot");
+    let id = server.post("/Users", ana).await.expect(201).id();
+
+    settled(&server).await;
+
+    assert_eq!(groups(&server, &id).await, ["pilots"]);
+}
+
 /// The tables of a company: birthright, a lifecycle, and accounts at two other servers.
 fn company(mail: &str, crm: &Process, wiki: &Process) -> String {
     let target = |name: &str, process: &Process| {

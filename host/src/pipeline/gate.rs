@@ -65,6 +65,16 @@ impl Outlook {
 }
 
 impl Pipeline {
+    /// Who is asked. What a plugin does by itself is held to its grant: no rule about callers knows it.
+    fn gatekeepers(&self, cx: &RequestContext, act: Act, of: &ResourceType) -> Vec<Consulted> {
+        match cx.capacity {
+            Capacity::Plugin => Vec::new(),
+            Capacity::Client | Capacity::Owner(_) | Capacity::Applicant { .. } => {
+                self.hooks(cx).gatekeepers(act, &of.name)
+            }
+        }
+    }
+
     /// What the gatekeepers say to one act. The outer error is that they could not be asked.
     async fn judge(
         &self,
@@ -75,7 +85,7 @@ impl Pipeline {
     ) -> Result<Result<Passed, Barred>, ReadError> {
         let hooks = self.hooks(cx);
         let mut passed = Passed::default();
-        for gatekeeper in &hooks.gatekeepers(act, &of.name) {
+        for gatekeeper in &self.gatekeepers(cx, act, of) {
             let by = || gatekeeper.attribution.clone();
             let inquiry = Inquiry { act, resource_type: &of.name, target };
             let narrowed = match hooks.decide(gatekeeper, cx, inquiry).await {
@@ -149,7 +159,7 @@ impl Pipeline {
         outlook: &Outlook,
         of: &ResourceType,
     ) -> Result<Result<Passed, Barred>, ReadError> {
-        if self.hooks(cx).gatekeepers(Act::Search, &of.name).is_empty() {
+        if self.gatekeepers(cx, Act::Search, of).is_empty() {
             return Ok(Ok(Passed::default()));
         }
         let mut asked = outlook.asked.lock().await;
@@ -163,8 +173,7 @@ impl Pipeline {
 
     /// Those of the types selected that a gatekeeper must be asked about before they are looked at.
     pub(super) fn guarded(&self, cx: &RequestContext, of: impl Fn(&ResourceType) -> bool) -> Vec<Arc<ResourceType>> {
-        let hooks = self.hooks(cx);
-        let guarded = |of: &&Arc<ResourceType>| !hooks.gatekeepers(Act::Search, &of.name).is_empty();
+        let guarded = |of: &&Arc<ResourceType>| !self.gatekeepers(cx, Act::Search, of).is_empty();
         self.schemas.resource_types.iter().filter(guarded).filter(|one| of(one)).cloned().collect()
     }
 

@@ -15,7 +15,7 @@ use tracing::warn;
 
 use super::review::granted;
 use super::{Pipeline, ReadError};
-use crate::context::RequestContext;
+use crate::context::{Capacity, RequestContext};
 use crate::hook::{Act, Consulted, Fault, FaultKind, OnFault, Trouble};
 use crate::limits::SHAPE_DOCUMENTS_MAX;
 
@@ -23,9 +23,9 @@ use crate::limits::SHAPE_DOCUMENTS_MAX;
 const SETTLED: [&str; 4] = ["id", "meta", "groups", "members"];
 
 impl Pipeline {
-    /// Whether any plugin shapes such answers.
+    /// Whether any plugin shapes such answers. What a plugin is told of its own change is not shaped by others.
     pub(super) fn is_shaped(&self, cx: &RequestContext, act: Act, of: &ResourceType) -> bool {
-        !self.hooks(cx).shapers(act, &of.name).is_empty()
+        cx.capacity != Capacity::Plugin && !self.hooks(cx).shapers(act, &of.name).is_empty()
     }
 
     /// Hands documents of one type to each plugin in turn, in the operator's order.
