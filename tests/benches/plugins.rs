@@ -165,7 +165,8 @@ async fn requests(server: &TestServer, name: &str) -> Vec<Duration> {
 
 /// One plugin traps on every tenth call; another one has to be asked about every change all the same.
 async fn traps() {
-    let tenth = "breaker = { faults = 5, window_seconds = 60, open_seconds = 1 }\n";
+    let tenth = "breaker = { faults = 5, window_seconds = 60, open_seconds = 1, openings = 1000 }\n\
+                 grant = { imports = [\"config\"] }";
     let stamp = "config = { set = { title = \"x\" } }\ngrant = { imports = [\"config\"], write = [\"title\"] }";
     let server =
         TestServer::start(&format!("{}{}", plugin(guests::STAMP, stamp), plugin(guests::TRAPS_AT_ZERO, tenth))).await;
@@ -189,6 +190,7 @@ async fn traps() {
     let stamps = plugins[0]["calls"].as_u64().unwrap_or_default();
     assert_eq!(stamps as usize, CHANGES, "the other plugin was asked about every change");
     assert_eq!(plugins[0]["faults"], json!({}), "and has no fault of its own");
+    assert!(made.load(Ordering::Relaxed) > 0 && plugins[1]["faults"]["trap"].as_u64() > Some(0), "{}", plugins[1]);
     let opened = server.metrics().await.lines().any(|line| line.starts_with("provost_plugin_breaker_state"));
     assert!(opened, "the breaker is measured");
     println!(
