@@ -1,10 +1,11 @@
 //! One call of one guest: a seat, a fresh store and instance, two clocks, and what came of it.
 //!
 //! While the guest computes, the epoch takes its worker from it every millisecond and looks at the
-//! deadline. While it waits in an import, the outer timeout does. Whatever happens, the store is
+//! deadline; one that goes on computing rests in between. While it waits in an import, the outer timeout does. Whatever happens, the store is
 //! dropped with the call, and with it all that the guest had.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +27,13 @@ use crate::trace::{Cost, Trace};
 
 /// How many epochs a guest runs between two looks at its deadline.
 const EPOCHS_PER_TURN: u64 = 1;
+
+/// How many turns a call computes as fast as it can. What takes longer is no quick answer any more, or none at all.
+const BRISK_TURNS: u32 = 5;
+
+/// How long a call rests after each turn beyond those, so that guests which compute on every core leave most of each to
+/// others.
+const REST: Duration = Duration::from_millis(6);
 
 /// A call that is about to happen: its store is ready, its time runs.
 pub(super) struct Call {
@@ -71,9 +79,17 @@ impl Call {
         store.set_max_component_handles(limits::GUEST_HANDLES_MAX);
         store.set_hostcall_fuel(limits::HOST_CALL_BYTES_MAX);
         store.set_epoch_deadline(EPOCHS_PER_TURN);
-        store.epoch_deadline_callback(move |_| match Instant::now() < deadline {
-            true => Ok(UpdateDeadline::YieldCustom(EPOCHS_PER_TURN, Box::pin(tokio::task::yield_now()))),
-            false => Err(Breach::Deadline(allowed).into()),
+        let mut turns = 0_u32;
+        store.epoch_deadline_callback(move |_| {
+            if Instant::now() >= deadline {
+                return Err(Breach::Deadline(allowed).into());
+            }
+            turns = turns.saturating_add(1);
+            let pause: Pin<Box<dyn Future<Output = ()> + Send>> = match turns <= BRISK_TURNS {
+                true => Box::pin(tokio::task::yield_now()),
+                false => Box::pin(tokio::time::sleep(REST)),
+            };
+            Ok(UpdateDeadline::YieldCustom(EPOCHS_PER_TURN, pause))
         });
         Ok(Self { store, group, queued, allowed, seat })
     }
