@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::Router;
-use axum::extract::{Extension, FromRequestParts, Path, Query, State};
+use axum::extract::{Extension, FromRequest, FromRequestParts, Path, Query, Request, State};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::call::{Call, GuardLift, Listing, NewComponent, NewPlace, NewToken};
@@ -76,6 +77,30 @@ impl FromRequestParts<Arc<Desk>> for Operator {
     }
 }
 
+/// Which part of a long list is asked for.
+struct Listed(Listing);
+
+impl FromRequestParts<Arc<Desk>> for Listed {
+    type Rejection = DeskError;
+
+    async fn from_request_parts(parts: &mut Parts, desk: &Arc<Desk>) -> Result<Self, DeskError> {
+        let listing = Query::from_request_parts(parts, desk).await;
+        listing.map(|Query(listing)| Self(listing)).map_err(|rejection| DeskError::Senseless(rejection.body_text()))
+    }
+}
+
+/// A body that makes sense.
+struct Given<T>(T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<Desk>> for Given<T> {
+    type Rejection = DeskError;
+
+    async fn from_request(request: Request, desk: &Arc<Desk>) -> Result<Self, DeskError> {
+        let body = Json::from_request(request, desk).await;
+        body.map(|Json(body)| Self(body)).map_err(|rejection| DeskError::Senseless(rejection.body_text()))
+    }
+}
+
 async fn token_list(State(desk): State<Arc<Desk>>, Operator(cx): Operator) -> Result<Json<Value>, DeskError> {
     desk.answer(&cx, Call::TokenList).await.map(Json)
 }
@@ -83,9 +108,8 @@ async fn token_list(State(desk): State<Arc<Desk>>, Operator(cx): Operator) -> Re
 async fn token_create(
     State(desk): State<Arc<Desk>>,
     Operator(cx): Operator,
-    new: Result<Json<NewToken>, axum::extract::rejection::JsonRejection>,
+    Given(new): Given<NewToken>,
 ) -> Result<Response, DeskError> {
-    let Json(new) = new.map_err(|rejection| DeskError::Senseless(rejection.body_text()))?;
     let made = desk.answer(&cx, Call::TokenCreate(new)).await?;
     Ok((StatusCode::CREATED, Json(made)).into_response())
 }
@@ -125,9 +149,8 @@ async fn plugin_reload(State(desk): State<Arc<Desk>>, Operator(cx): Operator) ->
 async fn plugin_install(
     State(desk): State<Arc<Desk>>,
     Operator(cx): Operator,
-    config: Result<Json<PluginConfig>, axum::extract::rejection::JsonRejection>,
+    Given(config): Given<PluginConfig>,
 ) -> Result<Response, DeskError> {
-    let Json(config) = config.map_err(|rejection| DeskError::Senseless(rejection.body_text()))?;
     let made = desk.answer(&cx, Call::PluginOrder(Order::Install(Box::new(config)))).await?;
     Ok((StatusCode::CREATED, Json(made)).into_response())
 }
@@ -160,9 +183,8 @@ async fn plugin_upgrade(
     State(desk): State<Arc<Desk>>,
     Operator(cx): Operator,
     Path(name): Path<PluginName>,
-    new: Result<Json<NewComponent>, axum::extract::rejection::JsonRejection>,
+    Given(NewComponent { file, sha256 }): Given<NewComponent>,
 ) -> Result<Json<Value>, DeskError> {
-    let Json(NewComponent { file, sha256 }) = new.map_err(|rejection| DeskError::Senseless(rejection.body_text()))?;
     desk.answer(&cx, Call::PluginOrder(Order::Upgrade { name, file, sha256 })).await.map(Json)
 }
 
@@ -170,9 +192,8 @@ async fn plugin_move(
     State(desk): State<Arc<Desk>>,
     Operator(cx): Operator,
     Path(name): Path<PluginName>,
-    place: Result<Json<NewPlace>, axum::extract::rejection::JsonRejection>,
+    Given(NewPlace { before }): Given<NewPlace>,
 ) -> Result<Json<Value>, DeskError> {
-    let Json(NewPlace { before }) = place.map_err(|rejection| DeskError::Senseless(rejection.body_text()))?;
     desk.answer(&cx, Call::PluginOrder(Order::Move { name, before })).await.map(Json)
 }
 
@@ -191,9 +212,8 @@ async fn index_list(State(desk): State<Arc<Desk>>, Operator(cx): Operator) -> Re
 async fn outbox_list(
     State(desk): State<Arc<Desk>>,
     Operator(cx): Operator,
-    listing: Result<Query<Listing>, axum::extract::rejection::QueryRejection>,
+    Listed(listing): Listed,
 ) -> Result<Json<Value>, DeskError> {
-    let Query(listing) = listing.map_err(|rejection| DeskError::Senseless(rejection.body_text()))?;
     desk.answer(&cx, Call::OutboxList(listing)).await.map(Json)
 }
 
@@ -216,18 +236,16 @@ async fn outbox_redrive(
 async fn journal(
     State(desk): State<Arc<Desk>>,
     Operator(cx): Operator,
-    listing: Result<Query<Listing>, axum::extract::rejection::QueryRejection>,
+    Listed(listing): Listed,
 ) -> Result<Json<Value>, DeskError> {
-    let Query(listing) = listing.map_err(|rejection| DeskError::Senseless(rejection.body_text()))?;
     desk.answer(&cx, Call::Journal(listing)).await.map(Json)
 }
 
 async fn request_list(
     State(desk): State<Arc<Desk>>,
     Operator(cx): Operator,
-    listing: Result<Query<Listing>, axum::extract::rejection::QueryRejection>,
+    Listed(listing): Listed,
 ) -> Result<Json<Value>, DeskError> {
-    let Query(listing) = listing.map_err(|rejection| DeskError::Senseless(rejection.body_text()))?;
     desk.answer(&cx, Call::RequestList(listing)).await.map(Json)
 }
 
@@ -260,9 +278,8 @@ async fn guard_show(State(desk): State<Arc<Desk>>, Operator(cx): Operator) -> Re
 async fn guard_lift(
     State(desk): State<Arc<Desk>>,
     Operator(cx): Operator,
-    lift: Result<Json<GuardLift>, axum::extract::rejection::JsonRejection>,
+    Given(lift): Given<GuardLift>,
 ) -> Result<Json<Value>, DeskError> {
-    let Json(lift) = lift.map_err(|rejection| DeskError::Senseless(rejection.body_text()))?;
     desk.answer(&cx, Call::GuardLift(lift)).await.map(Json)
 }
 

@@ -122,9 +122,8 @@ impl Pipeline {
         mut proposed: Draft,
     ) -> Result<Change, WriteError> {
         let before = change.proposed.as_ref().ok_or_else(nothing_to_change)?;
-        for path in changed_paths(Some(&before.attributes), Some(&proposed.attributes), &proposed.resource_type) {
-            granted(reviewer, &proposed.resource_type, &path)?;
-        }
+        let paths = changed_paths(Some(&before.attributes), Some(&proposed.attributes), &proposed.resource_type);
+        paths.iter().try_for_each(|path| granted(reviewer, &proposed.resource_type, path))?;
         if proposed.secret != before.secret {
             granted(reviewer, &proposed.resource_type, "password")?;
             proposed.secret = self.held_password(&proposed)?;
@@ -142,7 +141,7 @@ impl Pipeline {
         if validate(before.clone(), stamp).is_ok() {
             validate(proposed.clone(), stamp)?;
         }
-        let differences = trace::differences(&before.attributes, &proposed.attributes, &proposed.resource_type);
+        let differences = trace::differences(paths, &before.attributes, &proposed.attributes, &proposed.resource_type);
         cx.trace.changed(&reviewer.attribution, differences);
         let mut change = Change { proposed: Some(proposed), membership, ..change.clone() };
         change.note_changed_paths();
