@@ -2,7 +2,8 @@
 //! looked for, walked through, and opened again.
 //!
 //! Not a criterion bench, since it builds one directory and asks it many things. `cargo bench
-//! --bench million` prints the figures; `MILLION_USERS` sets another number, `MILLION_ENGINE` the engine.
+//! --bench million` prints the figures; `MILLION_USERS` sets another number, `MILLION_ENGINE` the engine,
+//! and `MILLION_CACHES=256,512` asks once more with each of these for `store.cache_mib`.
 
 use std::time::{Duration, Instant};
 
@@ -53,10 +54,19 @@ async fn main() {
     ratio("userName eq, once everything was read", small, read);
 
     let began = Instant::now();
-    let server = server.restart().await;
+    let mut server = server.restart().await;
     println!("killed and opened again in {:.2} s", began.elapsed().as_secs_f64());
     println!("resident after opening: {} MiB", mib(&server, "VmRSS"));
     look_up(&server, users, 0).await;
+
+    for cache in std::env::var("MILLION_CACHES").iter().flat_map(|caches| caches.split(',')) {
+        server = server.restart_with(&format!("[store]\nengine = \"{engine}\"\ncache_mib = {cache}\n")).await;
+        println!("with a cache of {cache} MiB:");
+        walk(&server, users).await;
+        let again = look_up(&server, users, 0).await;
+        ratio("userName eq, once everything was read", small, again);
+        println!("resident: {} MiB", mib(&server, "VmRSS"));
+    }
 }
 
 /// Makes the users from `from` up to `to`.

@@ -32,8 +32,7 @@ impl Process {
     pub async fn with(tables: &str) -> Self {
         let data = TempDir::new().expect("a data directory");
         server::share_compiled_guests(data.path());
-        let config = format!("[server]\nlisten = \"127.0.0.1:0\"\n\n[log]\nlevel = \"warn\"\n\n{tables}");
-        std::fs::write(data.path().join("provost.toml"), config).expect("the data directory is ours");
+        configure(&data, tables);
         Self::on(data).await
     }
 
@@ -58,6 +57,13 @@ impl Process {
         Self::on(self.data).await
     }
 
+    /// Kills the process and starts it again on the same data with these tables instead.
+    pub async fn restart_with(mut self, tables: &str) -> Self {
+        self.child.kill().await.expect("it was running");
+        configure(&self.data, tables);
+        Self::on(self.data).await
+    }
+
     /// The process's number.
     pub fn pid(&self) -> u32 {
         self.child.id().expect("it runs")
@@ -78,4 +84,9 @@ impl Process {
     pub async fn send(&self, request: RequestBuilder) -> Answer {
         server::receive(request).await
     }
+}
+
+fn configure(data: &TempDir, tables: &str) {
+    let config = format!("[server]\nlisten = \"127.0.0.1:0\"\n\n[log]\nlevel = \"warn\"\n\n{tables}");
+    std::fs::write(data.path().join("provost.toml"), config).expect("the data directory is ours");
 }
