@@ -159,6 +159,11 @@ impl HookGroup {
     pub const ALL: [HookGroup; 6] =
         [Self::Access, Self::BeforeWrite, Self::Shape, Self::Observe, Self::Deliver, Self::Schedule];
 
+    /// Its place among all, for tables of groups.
+    pub fn place(self) -> usize {
+        Self::ALL.iter().position(|group| *group == self).unwrap_or_default()
+    }
+
     /// The interface's name in the WIT.
     pub fn as_str(self) -> &'static str {
         match self {

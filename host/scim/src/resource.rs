@@ -1,5 +1,6 @@
 //! Drafts, which anyone may propose, and resources, which only validation makes.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -33,7 +34,12 @@ impl Draft {
     /// The proposal as a whole SCIM document, without members. With the stamp of the resource it
     /// changes it shows that `id` and `meta`; a draft of a new resource has no `id` yet.
     pub fn document(&self, stamp: Option<Stamp>) -> Attributes {
-        document(&self.resource_type, stamp, &self.attributes)
+        whole(self.entries(stamp))
+    }
+
+    /// The same, its values not copied.
+    pub fn entries(&self, stamp: Option<Stamp>) -> Entries<'_> {
+        entries(&self.resource_type, stamp, &self.attributes)
     }
 
     /// Which paths differ from the state before, a new password's included: it differs, or it would
@@ -143,7 +149,12 @@ impl Resource {
     /// containers, `meta`. Without members and the other computed attributes, and without
     /// `meta.location`, which depends on where the server is reached.
     pub fn document(&self) -> Attributes {
-        document(&self.resource_type, Some(self.stamp), &self.attributes)
+        whole(self.entries())
+    }
+
+    /// The same, its values not copied.
+    pub fn entries(&self) -> Entries<'_> {
+        entries(&self.resource_type, Some(self.stamp), &self.attributes)
     }
 
     /// The resource as a proposal again, to be changed. What its schema no longer knows stays
@@ -198,21 +209,23 @@ pub fn schema_urns<'a>(resource_type: &'a ResourceType, attributes: &Attributes)
     std::iter::once(resource_type.schema.id.as_str()).chain(present).collect()
 }
 
-fn document(resource_type: &ResourceType, stamp: Option<Stamp>, attributes: &Attributes) -> Attributes {
-    let mut document = Attributes::new();
-    document.insert("schemas".into(), schema_urns(resource_type, attributes).into());
-    if let Some(stamp) = stamp {
-        document.insert("id".into(), stamp.id.to_string().into());
-    }
+/// A document's names and values, in its order.
+pub type Entries<'a> = Vec<(&'a str, Cow<'a, Value>)>;
+
+fn entries<'a>(resource_type: &'a ResourceType, stamp: Option<Stamp>, attributes: &'a Attributes) -> Entries<'a> {
     let core = resource_type.schema.attributes.iter().map(|a| a.name.as_str());
     let extensions = resource_type.extensions.iter().map(|e| e.schema.id.as_str());
-    for name in std::iter::once("externalId").chain(core).chain(extensions) {
-        if let Some(value) = attributes.get(name) {
-            document.insert(name.into(), value.clone());
-        }
-    }
-    document.insert("meta".into(), meta(resource_type, stamp).into());
-    document
+    let names = std::iter::once("externalId").chain(core).chain(extensions);
+
+    let mut entries = vec![("schemas", Cow::Owned(schema_urns(resource_type, attributes).into()))];
+    entries.extend(stamp.map(|stamp| ("id", Cow::Owned(stamp.id.to_string().into()))));
+    entries.extend(names.filter_map(|name| Some((name, Cow::Borrowed(attributes.get(name)?)))));
+    entries.push(("meta", Cow::Owned(meta(resource_type, stamp).into())));
+    entries
+}
+
+fn whole(entries: Entries<'_>) -> Attributes {
+    entries.into_iter().map(|(name, value)| (name.to_owned(), value.into_owned())).collect()
 }
 
 fn meta(resource_type: &ResourceType, stamp: Option<Stamp>) -> Attributes {

@@ -137,7 +137,7 @@ impl Client {
 
     async fn send(&self, call: &Call) -> Result<Value, Failure> {
         let response = self.request(call).await.map_err(|error| match error {
-            OutboundError::Tls(why) => format!(
+            OutboundError::Tls(why) | OutboundError::Closed(why) if self.base.starts_with("https://") => format!(
                 "no TLS connection to the running server: {why}; where `admin.tls.client_ca` is set, the commands \
                  need `admin.client` in the configuration"
             )

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt::Write as _;
+use std::io::{self, ErrorKind};
 
 /// Why a request did not get its answer. No variant's text repeats a URL's path or query.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +28,10 @@ pub enum OutboundError {
     /// The request or the answer is larger than it may be.
     #[error("the request or its answer is too large")]
     TooLarge,
+    /// The other side closed the connection before it answered. With TLS 1.3 this, too, is how it refuses a client
+    /// whose certificate it does not know: the client's part of the handshake is over by then (RFC 8446 section 4.4).
+    #[error("the connection was closed before there was an answer: {0}")]
+    Closed(String),
     /// The request or the answer is not HTTP.
     #[error("not HTTP: {0}")]
     Protocol(String),
@@ -44,9 +49,13 @@ impl OutboundError {
     /// Whether the same request may succeed later.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Timeout | Self::Dns(_) | Self::Connect(_) | Self::Tls(_) | Self::Secret(_) | Self::Protocol(_) => {
-                true
-            }
+            Self::Timeout
+            | Self::Dns(_)
+            | Self::Connect(_)
+            | Self::Tls(_)
+            | Self::Secret(_)
+            | Self::Closed(_)
+            | Self::Protocol(_) => true,
             Self::Denied(_) | Self::TooLarge => false,
         }
     }
@@ -65,10 +74,29 @@ impl OutboundError {
             Self::Tls(why)
         } else if error.is_connect() {
             Self::Connect(why)
+        } else if is_closed(&error) {
+            Self::Closed(why)
         } else {
             Self::Protocol(why)
         }
     }
+}
+
+/// Whether the connection went away: said by the connection itself, or by the one that wanted to use it.
+fn is_closed(error: &reqwest::Error) -> bool {
+    let gone = |io: &io::Error| {
+        matches!(
+            io.kind(),
+            ErrorKind::ConnectionReset
+                | ErrorKind::ConnectionAborted
+                | ErrorKind::BrokenPipe
+                | ErrorKind::NotConnected
+                | ErrorKind::UnexpectedEof
+        )
+    };
+    find::<hyper::Error>(error)
+        .is_some_and(|http| http.is_canceled() || http.is_closed() || http.is_incomplete_message())
+        || find::<io::Error>(error).is_some_and(gone)
 }
 
 /// The first error of this type among the causes. An `io::Error` hides the one it carries.

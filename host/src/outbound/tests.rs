@@ -315,6 +315,12 @@ async fn errors_are_told_apart_and_name_no_path() {
         stream.write_all(b"this is no TLS").await.unwrap();
     });
     let nonsense = Peer::answering("SSH-2.0-OpenSSH\r\n").await;
+    let hasty = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let hasty_port = hasty.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let (mut stream, _) = hasty.accept().await.unwrap();
+        stream.read_exact(&mut [0; 16]).await.unwrap();
+    });
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
 
     for (origin, check) in [
@@ -323,6 +329,7 @@ async fn errors_are_told_apart_and_name_no_path() {
             (|e| matches!(e, OutboundError::Connect(_))) as fn(&OutboundError) -> bool,
         ),
         (format!("http://127.0.0.1:{}", nonsense.port), |e| matches!(e, OutboundError::Protocol(_))),
+        (format!("http://127.0.0.1:{hasty_port}"), |e| matches!(e, OutboundError::Closed(_))),
         (format!("https://127.0.0.1:{plain_port}"), |e| matches!(e, OutboundError::Tls(_))),
     ] {
         let grants = [grant(&origin, &[Method::Get], true)];

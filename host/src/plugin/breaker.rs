@@ -247,8 +247,7 @@ impl Breakers {
 
 impl State {
     fn breaker(&mut self, group: HookGroup) -> &mut Breaker {
-        let place = HookGroup::ALL.into_iter().position(|other| other == group).unwrap_or(0);
-        &mut self.groups[place]
+        &mut self.groups[group.place()]
     }
 }
 

@@ -1,8 +1,8 @@
 //! One call of one guest: a seat, a fresh store and instance, two clocks, and what came of it.
 //!
-//! While the guest computes, the epoch takes its worker from it every millisecond and looks at the
-//! deadline; one that goes on computing rests in between. While it waits in an import, the outer timeout does. Whatever happens, the store is
-//! dropped with the call, and with it all that the guest had.
+//! While the guest computes, the epoch takes its worker from it every millisecond and looks at the deadline; one that
+//! goes on computing rests in between. While it waits in an import, the outer timeout looks. Whatever happens, the store
+//! is dropped with the call, and with it all that the guest had.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -19,9 +19,9 @@ use super::bindings::lifecycle::exports::provost::plugin::lifecycle::{Finding, I
 use super::engine::{Row, Seat};
 use super::fault::{self, Breach, not_started};
 use super::guest::{Guest, Identity, Occasion, Phase};
-use super::meter;
+use super::meter::Meter;
 use crate::context::Realm;
-use crate::hook::{Fault, FaultKind, HookGroup};
+use crate::hook::{Fault, FaultKind};
 use crate::limits;
 use crate::trace::{Cost, Trace};
 
@@ -38,8 +38,8 @@ const REST: Duration = Duration::from_millis(6);
 /// A call that is about to happen: its store is ready, its time runs.
 pub(super) struct Call {
     pub(super) store: Store<Guest>,
-    /// What is called; absent while the plugin is loaded.
-    group: Option<HookGroup>,
+    /// Where it is measured; nowhere while the plugin is loaded.
+    meter: Option<Arc<Meter>>,
     /// How long it waited for its seat.
     queued: Duration,
     allowed: Duration,
@@ -52,7 +52,7 @@ impl Call {
     pub(super) async fn begin(
         house: &Arc<House>,
         identity: &Arc<Identity>,
-        group: Option<HookGroup>,
+        meter: Option<&Arc<Meter>>,
         own: &Arc<tokio::sync::Semaphore>,
         occasion: Occasion,
         allowed: Duration,
@@ -66,12 +66,12 @@ impl Call {
             Fault::new(FaultKind::Busy, format!("no instance became free within {} ms", allowed.as_millis()))
         })?;
 
-        if let Some(group) = group {
-            meter::queued(&identity.config.name, group, came.elapsed());
+        let began = Instant::now();
+        let queued = began.duration_since(came);
+        if let Some(meter) = meter {
+            meter.queued(queued);
         }
-
-        let queued = came.elapsed();
-        let deadline = Instant::now() + allowed;
+        let deadline = began + allowed;
         let guest = Guest::new(identity.clone(), house.clone(), occasion, deadline);
         let mut store = Store::try_new(&house.sandbox.engine, guest)
             .map_err(|error| Fault::new(FaultKind::Busy, format!("no instance could be made: {error}")))?;
@@ -91,7 +91,7 @@ impl Call {
             };
             Ok(UpdateDeadline::YieldCustom(EPOCHS_PER_TURN, pause))
         });
-        Ok(Self { store, group, queued, allowed, seat })
+        Ok(Self { store, meter: meter.cloned(), queued, allowed, seat })
     }
 
     /// How much time is left, for the guest to know.
@@ -107,12 +107,12 @@ impl Call {
 
     /// Ends the call: what the guest answered and left behind, or what it did wrong.
     pub(super) fn end<T>(self, answer: wasmtime::Result<T>) -> Result<(T, Guest), Fault> {
-        let Self { store, group, queued, allowed: _, seat } = self;
+        let Self { store, meter, queued, allowed: _, seat } = self;
         let guest = store.into_data();
         drop(seat);
         guest.close_log();
-        if let Some(group) = group {
-            meter::memory(&guest.identity.config.name, group, guest.memory.bytes());
+        if let Some(meter) = meter {
+            meter.memory(guest.memory.bytes());
             let (memory_bytes, host_calls) = (guest.memory.bytes() as u64, guest.host_calls());
             guest.occasion.trace.spent(Cost { queued, memory_bytes, host_calls });
         }

@@ -1,13 +1,17 @@
 //! Between our values and the interface's: documents as JSON text, contexts, verdicts.
 //!
-//! What a guest may never see is taken out here and nowhere else: passwords and other values that
-//! are never returned, the members of a group, which it gets as a difference, and what is outside of its read grant. One thing is put
-//! back: a new password, for the reviews of a guest that the operator lets see it.
+//! What a guest may never see is left out here and nowhere else: passwords and other values that
+//! are never returned, the members of a group, which it gets as a difference, and what is outside of
+//! its read grant. One thing is put back: a new password, for the reviews of a guest that the
+//! operator lets see it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
+use provost_scim::resource::Entries;
 use provost_scim::secret::PASSWORD;
 use provost_scim::{Attribute, Attributes, Draft, Member, Resource, ResourceType, Returned, ScimType};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 
 use super::bindings::access::exports::provost::plugin::access as wire_access;
@@ -22,7 +26,7 @@ use crate::limits::LOG_LINE_BYTES_MAX;
 
 /// A resource as a guest sees it.
 pub(super) fn resource(resource: &Resource, sight: &Sight) -> String {
-    text(resource.document(), resource.resource_type(), sight)
+    Visible { entries: resource.entries(), of: resource.resource_type() }.text(sight)
 }
 
 /// A member as a guest sees it.
@@ -41,12 +45,13 @@ pub(super) fn change(change: &Change, sight: &Sight, shows_password: bool) -> wi
     });
     wire::Change {
         current: change.current.as_ref().map(|current| resource(current, sight)),
-        proposed: proposed.map(|draft| {
-            let mut document = sight.limit(shown(change, draft), &draft.resource_type);
-            if let (Some(password), true) = (&draft.secret, shows_password) {
+        proposed: proposed.map(|draft| match (&draft.secret, shows_password) {
+            (Some(password), true) => {
+                let mut document = sight.limit(shown(change, draft).document(), &draft.resource_type);
                 document.insert(PASSWORD.to_owned(), Value::from(password.reveal()));
+                Value::Object(document).to_string()
             }
-            Value::Object(document).to_string()
+            _ => shown(change, draft).text(sight),
         }),
         operations,
         changed_paths: {
@@ -59,9 +64,9 @@ pub(super) fn change(change: &Change, sight: &Sight, shows_password: bool) -> wi
 }
 
 /// The proposed document before a plugin's own sight is held against it.
-pub(super) fn shown(change: &Change, draft: &Draft) -> Attributes {
+pub(super) fn shown<'a>(change: &'a Change, draft: &'a Draft) -> Visible<'a> {
     let stamp = change.current.as_ref().map(Resource::stamp);
-    visible(draft.document(stamp), &draft.resource_type)
+    Visible { entries: draft.entries(stamp), of: &draft.resource_type }
 }
 
 fn changed_paths(paths: &[String], of: Option<&Arc<ResourceType>>, sight: &Sight, shows_password: bool) -> Vec<String> {
@@ -221,40 +226,87 @@ fn membership(change: &MembershipChange, sight: &Sight) -> Option<wire::Membersh
     })
 }
 
-/// A document as a guest sees it.
-pub(super) fn text(document: Attributes, resource_type: &ResourceType, sight: &Sight) -> String {
-    Value::Object(sight.limit(visible(document, resource_type), resource_type)).to_string()
+/// A document as a guest may see it before its own sight is held against it: no members, and nothing
+/// that is never returned. As text it is written without being copied.
+pub(super) struct Visible<'a> {
+    entries: Entries<'a>,
+    of: &'a ResourceType,
 }
 
-/// The document without what a guest may never see.
-pub(super) fn visible(mut document: Attributes, resource_type: &ResourceType) -> Attributes {
-    if resource_type.has_members {
-        document.remove("members");
+impl<'a> Visible<'a> {
+    pub(super) fn of(document: &'a Attributes, of: &'a ResourceType) -> Self {
+        let entries = document.iter().map(|(name, value)| (name.as_str(), Cow::Borrowed(value)));
+        Self { entries: entries.collect(), of }
     }
-    remove_never(&mut document, &resource_type.schema.attributes);
-    for extension in &resource_type.extensions {
-        if let Some(Value::Object(container)) = document.get_mut(&extension.schema.id) {
-            remove_never(container, &extension.schema.attributes);
+
+    /// As a guest with this sight gets it.
+    pub(super) fn text(&self, sight: &Sight) -> String {
+        match sight.on(self.of) {
+            None => serde_json::to_string(self).expect("JSON values can be written as JSON"),
+            Some(_) => Value::Object(sight.limit(self.document(), self.of)).to_string(),
         }
     }
-    document
+
+    pub(super) fn document(&self) -> Attributes {
+        match serde_json::to_value(self) {
+            Ok(Value::Object(document)) => document,
+            _ => unreachable!("a document is an object"),
+        }
+    }
+
+    /// What is known of the parts of this entry; absent if it may not be seen.
+    fn parts(&self, name: &str) -> Option<&'a [Attribute]> {
+        if name == "members" && self.of.has_members {
+            return None;
+        }
+        if let Some(attribute) = self.of.schema.attributes.iter().find(|attribute| attribute.name == name) {
+            return (attribute.returned != Returned::Never).then_some(&attribute.sub_attributes);
+        }
+        let extension = self.of.extensions.iter().find(|extension| extension.schema.id == name);
+        Some(extension.map_or(&[], |extension| &extension.schema.attributes))
+    }
 }
 
-fn remove_never(object: &mut Attributes, attributes: &[Attribute]) {
-    for attribute in attributes {
-        if attribute.returned == Returned::Never {
-            object.remove(&attribute.name);
-        } else if attribute.sub_attributes.iter().any(|sub| sub.returned == Returned::Never) {
-            match object.get_mut(&attribute.name) {
-                Some(Value::Object(complex)) => remove_never(complex, &attribute.sub_attributes),
-                Some(Value::Array(elements)) => elements
-                    .iter_mut()
-                    .filter_map(Value::as_object_mut)
-                    .for_each(|element| remove_never(element, &attribute.sub_attributes)),
-                _ => {}
+impl Serialize for Visible<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (name, value) in &self.entries {
+            if let Some(parts) = self.parts(name) {
+                map.serialize_entry(name, &VisiblePart { value, parts })?;
             }
         }
+        map.end()
     }
+}
+
+/// The same for one value, and what is known of its parts.
+struct VisiblePart<'a> {
+    value: &'a Value,
+    parts: &'a [Attribute],
+}
+
+impl Serialize for VisiblePart<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let part = |name: &str| self.parts.iter().find(|part| part.name == name);
+        match self.value {
+            value if !hides(self.parts) => value.serialize(serializer),
+            Value::Array(elements) => {
+                serializer.collect_seq(elements.iter().map(|value| VisiblePart { value, parts: self.parts }))
+            }
+            Value::Object(object) => {
+                serializer.collect_map(object.iter().filter_map(|(name, value)| match part(name) {
+                    Some(part) if part.returned == Returned::Never => None,
+                    part => Some((name, VisiblePart { value, parts: part.map_or(&[], |part| &part.sub_attributes) })),
+                }))
+            }
+            value => value.serialize(serializer),
+        }
+    }
+}
+
+/// Whether anything among these is never returned.
+fn hides(attributes: &[Attribute]) -> bool {
+    attributes.iter().any(|attribute| attribute.returned == Returned::Never || hides(&attribute.sub_attributes))
 }
 
 /// The operations, without the values a guest may never see. That an operation touches them is

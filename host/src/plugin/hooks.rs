@@ -8,14 +8,14 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use provost_scim::{Attributes, Resource, ResourceType, changed_paths};
 use serde_json::Value;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 use uuid::Uuid;
 
 use super::bindings::deliver::exports::provost::plugin::deliver as wire_deliver;
 use super::bindings::schedule::exports::provost::plugin::schedule as wire_schedule;
 use super::bindings::wit::types as wire;
 use super::call::Call;
-use super::encode;
+use super::encode::{self, Visible};
 use super::fault::not_started;
 use super::guest::{Guest, Identity, Occasion, Phase};
 use super::load::Loaded;
@@ -232,7 +232,7 @@ impl PluginSet {
         };
         self.note(plugin, about.request_id, outcome.as_ref().err());
         let (ending, took) = (outcome.as_ref().map_or_else(Ending::from, ending), begun.elapsed());
-        meter::call(&plugin.written.name, group, ending.as_str(), took);
+        plugin.meters.of(group).ended(ending.as_str(), took);
         if let Some(trace) = about.trace {
             trace.step(Step {
                 by: plugin.consulted(group).attribution,
@@ -263,6 +263,11 @@ impl PluginSet {
                     retryable,
                     "plugin `{name}` reported an error: {message}"
                 );
+            }
+            // Why has been said, by the breaker that opened or when the plugin was loaded; now nothing was called.
+            Some(Trouble::Fault(fault)) if fault.kind == FaultKind::Unavailable => {
+                plugin.record.unavailable();
+                debug!(plugin.name = name, request.id = request_id, "plugin `{name}` was not called: {fault}");
             }
             Some(Trouble::Fault(fault)) => {
                 plugin.record.fault(fault, Some(request_id), self.house.clock.now());
@@ -298,8 +303,8 @@ impl PluginSet {
             let of = &draft.resource_type;
             match &mut verdict {
                 Verdict::Replace(Value::Object(document)) => {
-                    let shown = encode::shown(change, draft);
-                    identity.sight.restore(document, &shown, of);
+                    let shown = encode::shown(change, draft).document();
+                    identity.sight.restore(document, || shown.clone(), of);
                     changed_paths(Some(&shown), Some(document), of).iter().for_each(|path| identity.usage.wrote(path));
                 }
                 Verdict::Patch(operations) => {
@@ -343,7 +348,7 @@ impl PluginSet {
         let (identity, loaded) = plugin.ready()?;
         let hook = loaded.shape.as_ref().ok_or_else(|| plugin.lacks(HookGroup::Shape))?;
         let told: Vec<String> =
-            documents.iter().map(|document| encode::text(document.clone(), resource_type, &identity.sight)).collect();
+            documents.iter().map(|document| Visible::of(document, resource_type).text(&identity.sight)).collect();
         let mut call = self
             .begin(plugin, identity, HookGroup::Shape, Occasion::of(cx, Phase::Answering), identity.bounds.hook)
             .await?;
@@ -358,7 +363,7 @@ impl PluginSet {
         let (answer, _guest) = call.end(answer)?;
         let mut shaped = encode::shaped(answer.map_err(reported)?, documents.len(), identity.bounds.output_bytes)?;
         for (answer, document) in shaped.iter_mut().zip(documents) {
-            identity.sight.restore(answer, &encode::visible(document.clone(), resource_type), resource_type);
+            identity.sight.restore(answer, || Visible::of(document, resource_type).document(), resource_type);
         }
         Ok(shaped)
     }
@@ -484,7 +489,7 @@ impl PluginSet {
             Phase::Lifecycle | Phase::BeforeWrite | Phase::Answering => &plugin.hook_seats,
             Phase::After => &plugin.delivery_seats,
         };
-        Call::begin(&self.house, identity, Some(group), seats, occasion, allowed).await
+        Call::begin(&self.house, identity, Some(plugin.meters.of(group)), seats, occasion, allowed).await
     }
 
     fn afterwards(&self, message: &Message) -> Occasion {

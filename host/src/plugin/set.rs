@@ -14,6 +14,7 @@ use super::inspect::Exports;
 use super::interest::Interests;
 use super::load::{self, Fetched, Loaded, Predecessor};
 use super::manifest::Ask;
+use super::meter::Meters;
 use super::orders::Origin;
 use super::status::Record;
 use super::{House, PluginConfig, PluginState, PluginStatus};
@@ -44,6 +45,7 @@ pub(super) struct Plugin {
     pub(super) standing: Standing,
     pub(super) record: Record,
     pub(super) breakers: Breakers,
+    pub(super) meters: Meters,
     /// Since when it is what it is.
     pub(super) since: Timestamp,
     /// Where its table stands.
@@ -127,6 +129,7 @@ impl Plugin {
             digest: fetched.map(|fetched| fetched.digest.clone()).unwrap_or_default(),
             beside: fetched.and_then(|fetched| fetched.beside.clone()),
             ask: None,
+            meters: Meters::new(written.name.clone()),
             breakers: Breakers::new(written.name.clone(), written.breaker, house.clock.clone()),
             since: house.clock.now(),
             origin: Mutex::new(Origin::Configuration),

@@ -59,10 +59,10 @@ impl Sight {
         document
     }
 
-    /// Puts what could not be seen of the original back into an answer.
-    pub(super) fn restore(&self, answer: &mut Attributes, original: &Attributes, of: &ResourceType) {
+    /// Puts what could not be seen of the original back into an answer. The original is made if it is needed.
+    pub(super) fn restore(&self, answer: &mut Attributes, original: impl FnOnce() -> Attributes, of: &ResourceType) {
         if let Some(view) = self.on(of) {
-            view.restore(answer, original);
+            view.restore(answer, &original());
         }
     }
 }
@@ -290,7 +290,7 @@ mod tests {
         {
             let sight = sight(paths);
             let mut answer = sight.limit(document(), &users());
-            sight.restore(&mut answer, &document(), &users());
+            sight.restore(&mut answer, document, &users());
             assert_eq!(answer, document(), "{paths:?}");
         }
     }
@@ -301,7 +301,7 @@ mod tests {
         let mut answer = sight.limit(document(), &users());
         answer.remove("title");
         answer.remove("name");
-        sight.restore(&mut answer, &document(), &users());
+        sight.restore(&mut answer, document, &users());
 
         assert!(!answer.contains_key("title"));
         assert_eq!(answer["name"], json!({ "familyName": "Ruiz" }));
@@ -313,7 +313,7 @@ mod tests {
         let sight = sight(&["emails.type"]);
         let mut answer = sight.limit(document(), &users());
         answer.insert("emails".to_owned(), json!([{ "type": "home" }, { "type": "other" }]));
-        sight.restore(&mut answer, &document(), &users());
+        sight.restore(&mut answer, document, &users());
 
         assert_eq!(answer["emails"], json!([{ "value": "b@x.org", "type": "home" }, { "type": "other" }]));
     }

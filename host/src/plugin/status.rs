@@ -106,6 +106,11 @@ impl Record {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// A call that was not made.
+    pub(super) fn unavailable(&self) {
+        *self.faults().by_kind.entry(FaultKind::Unavailable.as_str()).or_default() += 1;
+    }
+
     pub(super) fn fault(&self, fault: &Fault, request_id: Option<&str>, at: Timestamp) {
         let mut faults = self.faults();
         *faults.by_kind.entry(fault.kind.as_str()).or_default() += 1;

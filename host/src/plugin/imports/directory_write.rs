@@ -4,7 +4,7 @@
 //! may do is the pipeline's question, as it is for every other way in.
 
 use super::super::bindings::wit;
-use super::super::encode;
+use super::super::encode::Visible;
 use super::super::guest::{Guest, Phase};
 use crate::context::{Actor, Capacity, RequestContext};
 use crate::hook::{Operation, OwnChange, OwnChangeError};
@@ -42,7 +42,7 @@ impl Guest {
         let document = author(self.own_context(), change).await?;
         Ok(document
             .zip(resource_type)
-            .map(|(document, resource_type)| encode::text(document, &resource_type, &self.identity.sight)))
+            .map(|(document, resource_type)| Visible::of(&document, &resource_type).text(&self.identity.sight)))
     }
 
     /// The context of a change that the plugin makes in this call. It has the name of what caused it, so that the

@@ -60,6 +60,8 @@ fn error(error: OutboundError) -> Error {
         OutboundError::Connect(why) | OutboundError::Secret(why) => Error::Connect(why),
         OutboundError::Tls(why) => Error::Tls(why),
         OutboundError::TooLarge => Error::TooLarge,
+        // Nor for this one; the request may have been carried out, which a failed connection would deny.
+        OutboundError::Closed(_) => Error::Protocol(error.to_string()),
         OutboundError::Protocol(why) => Error::Protocol(why),
     }
 }

@@ -130,7 +130,9 @@ async fn a_quarantined_plugin_is_asked_and_answers_that_it_is_unavailable() {
     let fault = fault(&host).await;
     assert_eq!(fault.kind, FaultKind::Unavailable);
     assert!(fault.detail.contains("is not WebAssembly"), "{fault}");
-    assert_recorded(&host, FaultKind::Unavailable);
+    let status = status(&host);
+    assert_eq!(status.faults["unavailable"], 1);
+    assert!(status.recent.is_empty(), "what could not be called did nothing wrong: {:?}", status.recent);
 }
 
 #[tokio::test]
