@@ -183,7 +183,7 @@ write = ["{ENTERPRISE}:organization"]
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rule_about_callers_is_not_asked_about_what_plugins_do_by_themselves() {
+async fn story_c_a_rule_about_callers_is_not_asked_about_what_plugins_do_by_themselves() {
     let server = in_the_morning(
         r#"[[plugin]]
 name = "segment"
