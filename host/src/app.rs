@@ -126,6 +126,7 @@ impl App {
     /// What could not be opened, and why. A plugin that does not load is no such error: the
     /// server runs, degraded.
     pub async fn start(config: &Config, data: &Path, clock: Clock) -> Result<Self, StartError> {
+        telemetry::measure();
         let schemas = config.schemas()?;
         config.check_beside(&schemas)?;
         config.check_listeners()?;

@@ -136,6 +136,9 @@ pub const JOBS_PER_PLUGIN_MAX: usize = 32;
 /// How many jobs run at once, of all plugins together.
 pub const JOBS_AT_ONCE_MAX: usize = 4;
 
+/// Of how many jobs, by name, one process measures each for itself; jobs beyond are measured as one.
+pub const JOBS_MEASURED_MAX: usize = 1_024;
+
 /// How long one run of a job may take, in seconds.
 pub const JOB_SECONDS_MAX: u64 = 600;
 

@@ -20,6 +20,9 @@ const MEMORY_BYTES: [f64; 8] =
 /// The upper bounds of a lag's classes, in seconds: from at once to a day.
 const LAG_SECONDS: [f64; 10] = [0.01, 0.1, 0.5, 1.0, 5.0, 30.0, 300.0, 3_600.0, 21_600.0, 86_400.0];
 
+/// The upper bounds of a job's classes, in seconds: a run may take ten minutes.
+const JOB_SECONDS: [f64; 10] = [0.01, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 180.0, 300.0, 600.0];
+
 /// How often single durations are sorted into their classes, in seconds. Until then each takes memory.
 const METRICS_UPKEEP_SECONDS: u64 = 5;
 
@@ -44,7 +47,12 @@ pub fn metrics() -> String {
     recorder().render()
 }
 
-/// Measures from now on, and keeps the memory of it small until the server stops.
+/// Measures from now on; what happened before is not counted.
+pub fn measure() {
+    recorder();
+}
+
+/// Keeps the memory of what is measured small until the server stops.
 pub fn keep_metrics(mut stopped: watch::Receiver<bool>) -> impl Future<Output = ()> + Send {
     let recorder = recorder();
     async move {
@@ -67,6 +75,8 @@ fn recorder() -> &'static PrometheusHandle {
         let builder = builder
             .set_buckets_for_metric(named("provost_plugin_memory_bytes"), &MEMORY_BYTES)
             .and_then(|builder| builder.set_buckets_for_metric(named("provost_delivery_lag_seconds"), &LAG_SECONDS))
+            .and_then(|builder| builder.set_buckets_for_metric(named("provost_job_late_seconds"), &LAG_SECONDS))
+            .and_then(|builder| builder.set_buckets_for_metric(named("provost_job_run_seconds"), &JOB_SECONDS))
             .expect("there are classes");
         let recorder = builder.build_recorder();
         let handle = recorder.handle();
@@ -83,6 +93,7 @@ fn recorder() -> &'static PrometheusHandle {
             "TLS handshakes that came to nothing, by listener and reason: `refused` or `timeout`."
         );
         describe_plugins();
+        describe_jobs();
         describe_counter!(
             "provost_guest_metrics_dropped_total",
             "What plugins measured and is not shown, by plugin and reason: `name`, `labels`, `value`, `kind`, `series`."
@@ -114,4 +125,24 @@ fn describe_plugins() {
         "When the change was made that a plugin's oldest waiting message came from, in Unix time."
     );
     describe_histogram!("provost_delivery_lag_seconds", Unit::Seconds, "How long after its change a message arrived.");
+}
+
+/// What is measured of the plugins' jobs.
+fn describe_jobs() {
+    describe_counter!(
+        "provost_job_runs_total",
+        "Runs of jobs that ended, by plugin, job and outcome: done, error, the kind of fault, or cut_off."
+    );
+    describe_histogram!("provost_job_run_seconds", Unit::Seconds, "How long runs of jobs took.");
+    describe_histogram!(
+        "provost_job_late_seconds",
+        Unit::Seconds,
+        "How long after it was due a run began that the clock started: jitter, waiting, or no server."
+    );
+    describe_gauge!("provost_job_last_run_timestamp_seconds", Unit::Seconds, "When a job last ended, in Unix time.");
+    describe_gauge!(
+        "provost_job_last_success_timestamp_seconds",
+        Unit::Seconds,
+        "When a job last ended well, in Unix time."
+    );
 }

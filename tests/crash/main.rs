@@ -1,4 +1,4 @@
-//! The real binary, killed with SIGKILL at random moments under parallel writes, many times, on each
+//! The command as its own process, killed with SIGKILL at random moments under parallel writes, many times, on each
 //! engine.
 //!
 //! After each kill, offline: `provost check --data` finds that everything agrees. After each
@@ -7,6 +7,7 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
 
+mod everything;
 mod jobs;
 mod ledger;
 mod process;
@@ -15,6 +16,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use provost_tests::Receiver;
+use provost_tests::guests::forward;
+use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tokio::sync::Notify;
 
@@ -35,14 +38,18 @@ async fn on_fjall_what_was_acknowledged_survives_every_kill_and_what_was_not_is_
     survives("fjall").await;
 }
 
-async fn survives(engine: &str) {
+/// Chance that can be had again.
+fn chance() -> StdRng {
     let seed =
         std::env::var("CRASH_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| rand::rng().random());
     println!("CRASH_SEED={seed} repeats this run's choices");
-    let mut random = rand::rngs::StdRng::seed_from_u64(seed);
+    StdRng::seed_from_u64(seed)
+}
 
+async fn survives(engine: &str) {
+    let mut random = chance();
     let mut receiver = Receiver::start().await;
-    let place = Place::new(engine, &receiver.origin());
+    let place = Place::new(engine, &forward(&receiver.origin()));
     let ledger = Arc::new(Ledger::default());
     let server = Server::start(&place).await;
     let group = server.make_group().await;

@@ -1,11 +1,9 @@
-//! The real binary as a child process, and its data directory.
+//! The command under test as a child process that is killed, and its data directory.
 
 use std::process::Stdio;
 
-use provost_tests::guests::forward;
-use provost_tests::server::{self, SCIM_JSON};
-use provost_tests::{Receiver, binary};
-use reqwest::Method;
+use provost_tests::{Door, Receiver, binary, server};
+use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -17,8 +15,8 @@ pub struct Place {
 }
 
 impl Place {
-    /// A data directory of this engine with a configuration that forwards to `receiver`.
-    pub fn new(engine: &str, receiver: &str) -> Self {
+    /// A data directory of this engine, with these plugins.
+    pub fn new(engine: &str, plugins: &str) -> Self {
         let data = TempDir::new().unwrap();
         server::share_compiled_guests(data.path());
         let config = format!(
@@ -36,8 +34,7 @@ attempts_max = 1000000
 backoff_ms_min = 20
 backoff_ms_max = 100
 
-{}"#,
-            forward(receiver)
+{plugins}"#
         );
         std::fs::write(data.path().join("provost.toml"), config).unwrap();
         Self { data }
@@ -61,10 +58,7 @@ backoff_ms_max = 100
 /// A running child.
 pub struct Server {
     child: std::sync::Mutex<Child>,
-    base: String,
-    admin: String,
-    token: String,
-    client: reqwest::Client,
+    door: Door,
 }
 
 /// What a request came to.
@@ -87,8 +81,8 @@ impl Server {
             }
         };
         let read = |name: &str| std::fs::read_to_string(place.data.path().join(name)).unwrap().trim().to_owned();
-        let admin = format!("http://{}/admin", read("admin.address"));
-        Self { child: std::sync::Mutex::new(child), base, admin, token: read("admin.token"), client: server::client() }
+        let door = Door::new(&base, &format!("http://{}", read("admin.address")), &read("admin.token"));
+        Self { child: std::sync::Mutex::new(child), door }
     }
 
     /// SIGKILL, now.
@@ -109,19 +103,20 @@ impl Server {
 
     /// One SCIM request.
     pub async fn send(&self, method: &str, path: &str, body: Option<Value>) -> Reply {
-        let mut request = self
-            .client
-            .request(Method::from_bytes(method.as_bytes()).unwrap(), format!("{}{path}", self.base))
-            .bearer_auth(&self.token);
-        if let Some(body) = body {
-            request = request.header("content-type", SCIM_JSON).body(body.to_string());
+        match body {
+            Some(body) => reply(self.door.with_body(method, path, body)).await,
+            None => reply(self.door.request(method, path)).await,
         }
-        let Ok(response) = request.send().await else { return Reply::Unknown };
-        let status = response.status().as_u16();
-        match response.bytes().await {
-            Ok(bytes) => Reply::Answered(status, serde_json::from_slice(&bytes).unwrap_or_default()),
-            Err(_) => Reply::Unknown,
-        }
+    }
+
+    /// One request to the admin API.
+    pub async fn order(&self, method: &str, path: &str) -> Reply {
+        reply(self.door.admin_request(method, path)).await
+    }
+
+    /// What the admin API says of the plugins, on a server that nobody is killing.
+    pub async fn plugins(&self) -> Vec<Value> {
+        self.door.plugins().await
     }
 
     /// One SCIM request to a server that nobody is killing.
@@ -143,9 +138,7 @@ impl Server {
     /// Waits until the outbox is empty: each arrival at the receiver is a reason to look.
     pub async fn drain(&self, receiver: &mut Receiver) {
         loop {
-            let response =
-                self.client.get(format!("{}/outbox", self.admin)).bearer_auth(&self.token).send().await.unwrap();
-            let outbox: Value = response.json().await.unwrap();
+            let outbox = self.door.admin("GET", "/outbox").await.expect(200).body;
             assert_eq!(outbox["parked"], 0, "{outbox}");
             if outbox["messages"].as_array().unwrap().is_empty() {
                 return;
@@ -156,5 +149,14 @@ impl Server {
                 () = tokio::task::yield_now() => {}
             }
         }
+    }
+}
+
+async fn reply(request: RequestBuilder) -> Reply {
+    let Ok(response) = request.send().await else { return Reply::Unknown };
+    let status = response.status().as_u16();
+    match response.bytes().await {
+        Ok(bytes) => Reply::Answered(status, serde_json::from_slice(&bytes).unwrap_or_default()),
+        Err(_) => Reply::Unknown,
     }
 }

@@ -12,7 +12,7 @@ fn person(user_name: &str, external_id: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn story_a_every_change_is_mirrored_by_external_id() {
+async fn every_change_is_mirrored_by_external_id() {
     let mut receiver = Receiver::start().await;
     let server = TestServer::start(&forward(&receiver.origin())).await;
 

@@ -2,10 +2,11 @@
 
 use jiff::Timestamp;
 use provost::clock::Clock;
-use provost_tests::Gate;
+use provost_tests::door::until as eventually;
 use provost_tests::guests::{self, plugin};
 use provost_tests::receiver::{PATIENCE, Receiver};
 use provost_tests::server::{TestServer, user};
+use provost_tests::{Gate, Process};
 use serde_json::{Value, json};
 
 const MINUTE: i64 = 60_000;
@@ -351,4 +352,55 @@ async fn a_job_that_nobody_has_any_more_is_forgotten() {
 
     assert_eq!(jobs(&server).await[0]["next"], "2026-01-10T13:10:00Z");
     assert!(receiver.all().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_are_measured_by_job_and_outcome_and_the_last_ones_across_a_restart() {
+    let gate = Gate::start().await;
+    let table = job(&gate.origin(), "every = \"10m\"", ", fails = 1");
+    let server = Process::at(at("2026-01-10T12:00:00Z"), &table).await;
+    let outcome = async |server: &Process, wanted: &str| {
+        eventually(wanted, async || {
+            let job = server.admin("GET", "/jobs").await.expect(200).body["jobs"][0].clone();
+            (job["lastOutcome"] == wanted && job["runningSince"].is_null()).then_some(())
+        })
+        .await;
+    };
+    let metric = |metrics: &str, name: &str, more: &str| {
+        let sample = format!("provost_job_{name}{{plugin=\"job-counter\",job=\"tick\"{more}}} ");
+        metrics.lines().find_map(|line| line.strip_prefix(&sample)).map(|value| value.parse::<f64>().unwrap())
+    };
+    let seconds = |text: &str| Some(at(text).as_second() as f64);
+    server.admin("GET", "/jobs").await.expect(200);
+
+    server.advance_ms(10 * MINUTE).await;
+    gate.next().await.answer().await;
+    outcome(&server, "failed").await;
+    server.advance_ms(12 * MINUTE).await;
+    gate.next().await.answer().await;
+    outcome(&server, "done").await;
+
+    let metrics = server.metrics().await;
+    assert_eq!(metric(&metrics, "runs_total", ",outcome=\"error\""), Some(1.0), "{metrics}");
+    assert_eq!(metric(&metrics, "runs_total", ",outcome=\"done\""), Some(1.0));
+    assert_eq!(metric(&metrics, "run_seconds_count", ""), Some(2.0));
+    assert_eq!(metric(&metrics, "late_seconds_sum", ""), Some(120.0), "the second was due at 12:20");
+    assert_eq!(metric(&metrics, "last_success_timestamp_seconds", ""), seconds("2026-01-10T12:22:00Z"));
+
+    server.advance_ms(8 * MINUTE).await;
+    let cut_off = gate.next().await;
+    let server = server.restart().await;
+    cut_off.gone().await;
+    let again = gate.next().await;
+
+    let metrics = server.metrics().await;
+    assert_eq!(metric(&metrics, "runs_total", ",outcome=\"cut_off\""), Some(1.0), "{metrics}");
+    assert!(
+        metrics.contains("provost_plugin_loaded{plugin=\"job-counter\""),
+        "what a start does is measured: {metrics}"
+    );
+    assert_eq!(metric(&metrics, "runs_total", ",outcome=\"done\""), None, "counts are of this process");
+    assert_eq!(metric(&metrics, "last_run_timestamp_seconds", ""), seconds("2026-01-10T12:30:00Z"));
+    assert_eq!(metric(&metrics, "last_success_timestamp_seconds", ""), seconds("2026-01-10T12:22:00Z"));
+    again.answer().await;
 }

@@ -4,6 +4,7 @@
 //! components in the sandbox. Whoever waits here waits for an event.
 
 pub mod binary;
+pub mod door;
 pub mod engine;
 pub mod footprint;
 pub mod gate;
@@ -12,7 +13,8 @@ pub mod process;
 pub mod receiver;
 pub mod server;
 
+pub use door::{Answer, Door};
 pub use gate::Gate;
 pub use process::Process;
 pub use receiver::{Received, Receiver};
-pub use server::{Answer, TestServer};
+pub use server::TestServer;

@@ -1,45 +1,59 @@
-//! The real binary as a child process, on a data directory of its own.
+//! The command under test as a child process, on a data directory of its own.
 
+use std::ops::Deref;
 use std::path::Path;
 use std::process::Stdio;
 
-use reqwest::{Method, RequestBuilder};
+use jiff::Timestamp;
+use provost::app::{ADMIN_ADDRESS_FILE, ADMIN_TOKEN_FILE};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::sync::Mutex;
 
 use crate::binary;
-use crate::server::{self, Answer};
+use crate::door::Door;
+use crate::engine::with_engine;
+use crate::server;
 
-/// A running `provost serve`, killed when this goes.
+/// A running `serve`, killed when this goes, with the administrator's [`Door`] to it.
 pub struct Process {
-    /// Where its SCIM endpoints are.
-    pub base: String,
-    /// The administrator's token.
-    pub token: String,
-    client: reqwest::Client,
+    door: Door,
     child: Child,
+    watch: Option<Mutex<Watch>>,
     data: TempDir,
 }
 
+/// The clock of a process, where that is the test's.
+struct Watch {
+    now: Timestamp,
+    set: ChildStdin,
+    is_set: Lines<BufReader<ChildStdout>>,
+}
+
 impl Process {
-    /// Starts the binary with nothing configured but a free port.
+    /// Starts the command with nothing configured but a free port.
     pub async fn start() -> Self {
         Self::with("").await
     }
 
-    /// Starts the binary with these tables besides, and waits until it serves.
+    /// Starts the command with these tables besides, and waits until it serves.
     pub async fn with(tables: &str) -> Self {
-        let data = TempDir::new().expect("a data directory");
-        server::share_compiled_guests(data.path());
-        configure(&data, tables);
-        Self::on(data).await
+        Self::on(fresh(tables), None).await
     }
 
-    async fn on(data: TempDir) -> Self {
+    /// The same, with a clock that stands at this time until [`Process::advance_ms`].
+    pub async fn at(now: Timestamp, tables: &str) -> Self {
+        Self::on(fresh(tables), Some(now)).await
+    }
+
+    async fn on(data: TempDir, now: Option<Timestamp>) -> Self {
         let mut command = Command::new(binary::provost());
         command.current_dir(data.path()).arg("--data").arg(data.path()).arg("serve");
-        let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().expect("the binary starts");
+        if let Some(now) = now {
+            command.env(binary::CLOCK_VARIABLE, now.to_string()).stdin(Stdio::piped());
+        }
+        let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().expect("the command starts");
         let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
         let base = loop {
             let line = lines.next_line().await.expect("stdout is read").expect("the server says where it serves");
@@ -47,21 +61,37 @@ impl Process {
                 break base.to_owned();
             }
         };
-        let token = std::fs::read_to_string(data.path().join("admin.token")).expect("the first start writes it");
-        Self { base, token: token.trim().to_owned(), client: server::client(), child, data }
+        let watch = child.stdin.take().zip(now).map(|(set, now)| Mutex::new(Watch { now, set, is_set: lines }));
+        let read = |file: &str| std::fs::read_to_string(data.path().join(file)).expect("the first start writes it");
+        let door = Door::new(&base, &format!("http://{}", read(ADMIN_ADDRESS_FILE)), &read(ADMIN_TOKEN_FILE));
+        Self { door, child, watch, data }
     }
 
-    /// Kills the process and starts it again on the same data.
+    /// Moves the clock on, and returns once it stands there.
+    pub async fn advance_ms(&self, by: i64) {
+        let watch = self.watch.as_ref().expect("the process was started at a time");
+        let Watch { now, set, is_set } = &mut *watch.lock().await;
+        set.write_all(format!("{by}\n").as_bytes()).await.expect("the process reads its stdin");
+        let said = is_set.next_line().await.expect("stdout is read");
+        assert_eq!(said, Some(by.to_string()), "the process confirms");
+        *now += jiff::SignedDuration::from_millis(by);
+    }
+
+    /// Kills the process and starts it again on the same data, at the time at which it was killed.
     pub async fn restart(mut self) -> Self {
         self.child.kill().await.expect("it was running");
-        Self::on(self.data).await
+        self.again().await
     }
 
     /// Kills the process and starts it again on the same data with these tables instead.
     pub async fn restart_with(mut self, tables: &str) -> Self {
         self.child.kill().await.expect("it was running");
         configure(&self.data, tables);
-        Self::on(self.data).await
+        self.again().await
+    }
+
+    async fn again(self) -> Self {
+        Self::on(self.data, self.watch.map(|watch| watch.into_inner().now)).await
     }
 
     /// The process's number.
@@ -73,20 +103,24 @@ impl Process {
     pub fn data(&self) -> &Path {
         self.data.path()
     }
+}
 
-    /// A request to the SCIM base URI.
-    pub fn request(&self, method: &str, path: &str) -> RequestBuilder {
-        let method = Method::from_bytes(method.as_bytes()).expect("a method");
-        self.client.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token)
-    }
+impl Deref for Process {
+    type Target = Door;
 
-    /// Sends a request as it stands.
-    pub async fn send(&self, request: RequestBuilder) -> Answer {
-        server::receive(request).await
+    fn deref(&self) -> &Door {
+        &self.door
     }
+}
+
+fn fresh(tables: &str) -> TempDir {
+    let data = TempDir::new().expect("a data directory");
+    server::share_compiled_guests(data.path());
+    configure(&data, tables);
+    data
 }
 
 fn configure(data: &TempDir, tables: &str) {
     let config = format!("[server]\nlisten = \"127.0.0.1:0\"\n\n[log]\nlevel = \"warn\"\n\n{tables}");
-    std::fs::write(data.path().join("provost.toml"), config).expect("the data directory is ours");
+    std::fs::write(data.path().join("provost.toml"), with_engine(&config)).expect("the data directory is ours");
 }

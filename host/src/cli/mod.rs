@@ -15,6 +15,7 @@ use clap::{Args, Parser, Subcommand};
 use uuid::Uuid;
 
 use crate::admin::{Call, GuardLift, Listing, NewToken};
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::context::Scope;
 use crate::http::error_chain;
@@ -192,12 +193,17 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Reads the command line, does what it says, and tells the shell how it went.
 pub fn main() -> ExitCode {
+    main_at(Clock::System)
+}
+
+/// The same, with a clock for `serve` that is the caller's. The `provost` command offers no way to choose it.
+pub fn main_at(clock: Clock) -> ExitCode {
     let cli = Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),
     };
-    match runtime.block_on(run(cli)) {
+    match runtime.block_on(run(cli, clock)) {
         Ok(code) => code,
         Err(error) => failed(error.as_ref()),
     }
@@ -208,9 +214,9 @@ fn failed(error: &dyn std::error::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-async fn run(Cli { place, command }: Cli) -> Result<ExitCode, Failure> {
+async fn run(Cli { place, command }: Cli, clock: Clock) -> Result<ExitCode, Failure> {
     match command {
-        Command::Serve { listen } => serve::serve(&place, listen).await,
+        Command::Serve { listen } => serve::serve(&place, listen, clock).await,
         Command::Demo { exit } => demo::demo(exit).await,
         Command::Token(command) => office::ask(&place, command.call(), print::tokens).await,
         Command::Plugin(command) => plugin::run(&place, command).await,

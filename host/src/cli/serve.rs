@@ -11,13 +11,13 @@ use crate::clock::Clock;
 use crate::telemetry;
 
 /// Runs the server until SIGINT or SIGTERM.
-pub(super) async fn serve(place: &Place, listen: Option<SocketAddr>) -> Result<ExitCode, Failure> {
+pub(super) async fn serve(place: &Place, listen: Option<SocketAddr>, clock: Clock) -> Result<ExitCode, Failure> {
     let mut config = place.load()?;
     if let Some(listen) = listen {
         config.server.listen = listen;
     }
     telemetry::start(&config.log)?;
-    let app = App::start(&config, place.data(), Clock::System).await?;
+    let app = App::start(&config, place.data(), clock).await?;
     if let Some(token) = &app.new_admin_token {
         println!("administrator token: {}", token.reveal());
         println!("it is also in {}, and nowhere else", place.data().join(ADMIN_TOKEN_FILE).display());

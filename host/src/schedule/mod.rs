@@ -8,12 +8,13 @@
 //! The rows are the truth, and only the worker here writes them. When what comes next is in `course`.
 
 mod course;
+mod meter;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -157,7 +158,8 @@ impl Schedule {
     }
 }
 
-type Ended = (JobName, Result<String, Trouble>);
+/// Which run ended, how, and after how long.
+type Ended = (JobName, Result<String, Trouble>, Duration);
 
 /// What the worker waits for.
 enum Event {
@@ -265,6 +267,7 @@ impl Worker {
                 None => course::first(&plan, now),
             };
             note(&self.store, &name, old, &record).await?;
+            meter::known(&name, &record);
             self.jobs.insert(name, Job { plan: Some(plan), record, under_way: false });
         }
         Ok(())
@@ -317,6 +320,9 @@ impl Worker {
         job.record = record;
         let Some(run) = job.plan.as_ref().and_then(|plan| course::told(&job.record, plan)) else { return Ok(()) };
         job.under_way = true;
+        if !run.by_hand && run.attempt == 1 {
+            meter::late(name, run.due, now);
+        }
         self.turns.send_modify(|count| *count += 1);
         let (hooks, cx, name) = (self.roster.now(), context(name, now), name.clone());
         info!(
@@ -324,15 +330,16 @@ impl Worker {
             by_hand = run.by_hand, "job `{name}` begins"
         );
         self.under_way.spawn(async move {
+            let begun = Instant::now();
             let outcome = hooks.run(&cx, &run).await;
-            (name, outcome)
+            (name, outcome, begun.elapsed())
         });
         Ok(())
     }
 
     /// Notes how an attempt ended.
     async fn settle(&mut self, ended: Result<Ended, tokio::task::JoinError>) {
-        let (name, outcome) = match ended {
+        let (name, outcome, took) = match ended {
             Ok(ended) => ended,
             Err(error) => {
                 // Its row says that it is under way, so the next start makes it again.
@@ -343,11 +350,13 @@ impl Worker {
         let now = self.clock.now();
         let Some(job) = self.jobs.get_mut(&name) else { return };
         tell(&name, &outcome);
+        meter::ended(&name, &outcome, took);
         let record = course::settled(&job.record, job.plan.as_ref(), outcome, now);
         if let Err(error) = note(&self.store, &name, Some(&job.record), &record).await {
             error!(%error, job = %name, "how job `{name}` ended could not be noted; it will be made again");
             return;
         }
+        meter::known(&name, &record);
         (job.record, job.under_way) = (record, false);
         self.turns.send_modify(|count| *count += 1);
         if job.plan.is_none()
@@ -400,6 +409,7 @@ impl Worker {
 fn picked_up(name: &JobName, row: &JobRecord, now: Timestamp) -> JobRecord {
     let record = course::picked_up(row, now);
     if record != *row {
+        meter::cut_off(name);
         let next = if record.open.is_some() { "it is made again" } else { "it waits for its next due time" };
         warn!(plugin.name = %name.plugin, job = name.job, "job `{name}` was cut off; {next}");
     }

@@ -14,6 +14,8 @@ struct Denies {
     not_found: bool,
     /// Fails instead.
     fail: bool,
+    /// The detail is the whole target as it was shown, in JSON.
+    echo: bool,
 }
 
 impl Plugin for Denies {
@@ -33,6 +35,9 @@ impl Plugin for Denies {
             return Err(Failure::retryable("it cannot tell now"));
         }
         let target = inquiry.target::<Resource>()?;
+        if self.echo {
+            return Ok(Decision::forbid(json!(target).to_string()));
+        }
         let name = target.as_ref().and_then(|target| target.text("userName")).unwrap_or("nobody in particular");
         let detail = format!("no {operation} of {}: {name}", inquiry.resource_type);
         Ok(if self.not_found { Decision::not_found(detail) } else { Decision::forbid(detail) })

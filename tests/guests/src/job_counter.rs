@@ -13,6 +13,9 @@ struct JobCounter {
     /// Whether trying such a run again may help.
     #[serde(default)]
     retryable: bool,
+    /// Tells of the end of each run as well.
+    #[serde(default)]
+    tells_end: bool,
 }
 
 impl Plugin for JobCounter {
@@ -21,7 +24,7 @@ impl Plugin for JobCounter {
     fn run(&self, job: &Job) -> Result<String> {
         let count = state::get_json::<u64>("runs")?.unwrap_or(0) + 1;
         state::put_json("runs", &count)?;
-        let seen = json!({
+        let mut seen = json!({
             "job": job.name,
             "dueMs": job.due_ms,
             "nowMs": job.now_ms,
@@ -34,6 +37,10 @@ impl Plugin for JobCounter {
             "count": count,
         });
         http::Request::post(&self.url).json(&seen)?.send()?;
+        if self.tells_end {
+            seen["ended"] = json!(true);
+            http::Request::post(&self.url).json(&seen)?.send()?;
+        }
         match (count <= self.fails, self.retryable) {
             (true, true) => Err(Failure::retryable("not this time")),
             (true, false) => Err(Failure::new("never")),

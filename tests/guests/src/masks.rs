@@ -17,6 +17,8 @@ struct Masks {
     remove: Vec<String>,
     /// Writes here how many resources came in one call, and whether any had members or a password.
     count_at: Option<String>,
+    /// Writes here each resource as it was shown, in JSON.
+    echo_at: Option<String>,
 }
 
 impl Plugin for Masks {
@@ -29,6 +31,9 @@ impl Plugin for Masks {
         }
         let count = resources.len();
         for resource in resources {
+            if let Some(path) = &self.echo_at {
+                resource.set(path, json!(resource).to_string());
+            }
             self.set.iter().for_each(|(path, value)| resource.set(path, value.clone()));
             self.append.iter().for_each(|(path, end)| resource.map_text(path, |text| format!("{text}{end}")));
             self.remove.iter().for_each(|path| resource.remove(path));

@@ -1,5 +1,6 @@
-//! Asks the directory, and tells in a refusal's detail what it heard, as JSON.
+//! Asks the directory, in a review or in a job, and tells in a refusal's detail or in the report what it heard, as JSON.
 
+use provost_sdk::Value;
 use provost_sdk::prelude::*;
 
 /// The questions; each is asked only if it is there.
@@ -21,6 +22,16 @@ impl Plugin for ReadsDirectory {
     const INFO: Info = Info { name: "reads_directory", ..provost_sdk::info!() };
 
     fn review(&self, _change: &Change) -> Result<Verdict> {
+        Ok(Verdict::forbid(self.heard()?.to_string()))
+    }
+
+    fn run(&self, _job: &Job) -> Result<String> {
+        Ok(self.heard()?.to_string())
+    }
+}
+
+impl ReadsDirectory {
+    fn heard(&self) -> Result<Value> {
         let resource_type = self.resource_type.as_deref().unwrap_or("User");
         let count = self.count.unwrap_or(10);
         let mut heard = json!({});
@@ -48,8 +59,8 @@ impl Plugin for ReadsDirectory {
         if let Some((group, id)) = &self.is_member {
             heard["isMember"] = json!(directory::is_member(group, id)?);
         }
-        Ok(Verdict::forbid(heard.to_string()))
+        Ok(heard)
     }
 }
 
-provost_sdk::export!(ReadsDirectory: before_write);
+provost_sdk::export!(ReadsDirectory: before_write, schedule);
