@@ -123,7 +123,6 @@ async fn plugin_install(
     responses(
         (status = OK, body = Changed, description = "It is gone."),
         (status = BAD_REQUEST, body = Problem, description = "There is no such plugin, or it stands in the configuration."),
-        (status = CONFLICT, body = Problem, description = "What would remain cannot be used; nothing was changed."),
         Refusals,
     ),
 )]
@@ -161,7 +160,6 @@ async fn plugin_enable(
     responses(
         (status = OK, body = Changed, description = "It is not asked any more."),
         (status = BAD_REQUEST, body = Problem, description = "There is no such plugin."),
-        (status = CONFLICT, body = Problem, description = "What would remain cannot be used; nothing was changed."),
         Refusals,
     ),
 )]
@@ -202,7 +200,6 @@ async fn plugin_upgrade(
     responses(
         (status = OK, body = Changed, description = "They are asked in the new order from now on."),
         (status = BAD_REQUEST, body = Problem, description = "There is no such plugin, or the body makes no sense."),
-        (status = CONFLICT, body = Problem, description = "The plugins cannot be used so; nothing was changed."),
         Refusals,
     ),
 )]
