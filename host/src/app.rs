@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::context::{Realm, Scope};
 use crate::delivery::Delivery;
-use crate::http::{self, Api, Health};
+use crate::http::{self, Ailment, Api, Health};
 use crate::listener::{Certificates, Listener, Reading, TlsError};
 use crate::outbound::Outbound;
 use crate::pipeline::{Pipeline, Settings};
@@ -182,6 +182,7 @@ impl App {
         );
         let (schedule, scheduling) =
             Schedule::start(store.clone(), plugins.roster().clone(), clock.clone(), stopped.clone());
+        let health = health(plugins.clone(), store.clone(), readings.clone());
         let api = Api {
             pipeline: pipeline.clone(),
             store: store.clone(),
@@ -191,7 +192,7 @@ impl App {
             bulk: config.bulk.facts(),
             patch_answer: config.scim.patch_answer,
             recent: recent.clone(),
-            health: health(plugins.clone(), store.clone(), readings.clone()),
+            health: health.clone(),
         };
         let running = Running {
             plugins: plugins.clone(),
@@ -199,6 +200,7 @@ impl App {
             schedule: schedule.clone(),
             recent,
             guard: pipeline.guard().clone(),
+            health,
         };
         let desk = Arc::new(Desk::serving(store.clone(), clock.clone(), running));
         let keep_days = Some(config.store.keep_days).filter(|days| *days > 0);
@@ -360,25 +362,28 @@ fn health(
     store: Arc<Store>,
     certificates: [Option<watch::Receiver<Reading>>; 2],
 ) -> Arc<dyn Fn() -> Health + Send + Sync> {
+    // A reason may name files: that is for operators, and /health is for anybody.
     Arc::new(move || {
         let trouble = certificates.iter().flatten().filter_map(|reading| {
-            let section = reading.borrow().trouble.as_ref()?.section;
-            Some(format!("the certificate of `{section}.tls` could not be renewed; the log says why"))
+            let trouble = reading.borrow().trouble.clone()?;
+            let told = format!("the certificate of `{}.tls` could not be renewed", trouble.section);
+            Some(Ailment { told: format!("{told}; the log says why"), reason: format!("{told}: {trouble}") })
         });
         let stopped = store.has_stopped().then(|| "the store takes no more changes; restart the server".to_owned());
-        // The reason may name files: that is for operators, and /health is for anybody.
-        let reasons = plugins.statuses().into_iter().filter_map(|status| match status.state {
-            PluginState::Quarantined { .. } => {
-                Some(format!("plugin `{}` is quarantined; `provost plugin list` says why", status.name))
-            }
-            PluginState::Outdated { .. } => {
-                Some(format!("plugin `{}` runs as it was last good; `provost plugin list` says why", status.name))
-            }
-            PluginState::Ready | PluginState::Disabled => None,
+        let stopped = stopped.map(|told| Ailment { reason: told.clone(), told });
+        let plugged = plugins.statuses().into_iter().filter_map(|status| {
+            let (is, reason) = match status.state {
+                PluginState::Quarantined { reason } => ("is quarantined", reason),
+                PluginState::Outdated { reason } => ("runs as it was last good", reason),
+                PluginState::Ready | PluginState::Disabled => return None,
+            };
+            Some(Ailment { told: format!("plugin `{}` {is}; `provost plugin list` says why", status.name), reason })
         });
         let refused = plugins.refused().filter(|refused| refused.plugins.is_empty());
-        let refused = refused
-            .map(|_| "the last change of the plugins was not applied; `provost plugin list` says why".to_owned());
-        Health { degraded: stopped.into_iter().chain(reasons).chain(refused).chain(trouble).collect() }
+        let refused = refused.map(|refused| {
+            let told = "the last change of the plugins was not applied; `provost plugin list` says why";
+            Ailment { told: told.to_owned(), reason: refused.reason }
+        });
+        Health { degraded: stopped.into_iter().chain(plugged).chain(refused).chain(trouble).collect() }
     })
 }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use provost_scim::Deviations;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 use uuid::{NoContext, Uuid};
 
 use crate::hook::{PluginName, Settled};
@@ -32,7 +33,7 @@ impl fmt::Display for Realm {
 }
 
 /// What a credential may be used for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 pub enum Scope {
     /// Read and search resources.
     #[serde(rename = "scim.read")]

@@ -18,6 +18,9 @@ use provost_scim::{Attributes, Draft, Member, Resource, ResourceType};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::watch;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
 use crate::context::{Actor, RequestContext};
@@ -26,8 +29,9 @@ pub use job::{JobPlan, Timing, duration};
 pub use own::{Author, OwnChange, OwnChangeError, OwnRights, Trail};
 
 /// The name an operator gave a plugin.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
+#[schema(value_type = String, max_length = 64, pattern = "^[a-z0-9][a-z0-9._-]*$")]
 pub struct PluginName(pub Arc<str>);
 
 impl fmt::Display for PluginName {
@@ -52,7 +56,7 @@ pub struct Attribution {
 }
 
 /// What happens to a change when a plugin errs or faults.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OnFault {
     /// The client gets 503 with Retry-After, and nothing is committed.
@@ -62,7 +66,7 @@ pub enum OnFault {
 }
 
 /// The four kinds of change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Operation {
     /// A new resource.
@@ -120,6 +124,16 @@ impl Act {
     }
 }
 
+impl PartialSchema for Act {
+    fn schema() -> RefOr<Schema> {
+        let words = Self::ALL.map(Self::as_str);
+        let described = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words));
+        described.description(Some("What a request does with resources.")).into()
+    }
+}
+
+impl ToSchema for Act {}
+
 impl From<Act> for &'static str {
     fn from(act: Act) -> Self {
         act.as_str()
@@ -137,7 +151,7 @@ impl TryFrom<String> for Act {
 }
 
 /// The kinds of moment at which a plugin is called; each is one exported interface.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HookGroup {
     /// Before a change is committed.
@@ -327,7 +341,7 @@ impl Fault {
 }
 
 /// The kinds of fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultKind {
     /// The guest trapped: a panic, an unreachable instruction, an access out of bounds.

@@ -12,10 +12,12 @@ use jiff::Timestamp;
 use provost_scim::{Attributes, ResourceType, Returned};
 use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::hook::{
-    Attribution, Effects, Fault, HookGroup, MembershipChange, PluginName, Refusal, StagedMessage, Trouble, Work,
+    Attribution, Effects, Fault, FaultKind, HookGroup, MembershipChange, PluginName, Refusal, StagedMessage, Trouble,
+    Work,
 };
 use crate::limits::{REQUESTS_REMEMBERED_BYTES_MAX, REQUESTS_REMEMBERED_MAX, TRACE_STEPS_MAX, TRACE_VALUE_BYTES_MAX};
 
@@ -105,13 +107,15 @@ impl From<&Trouble> for Ending {
 }
 
 /// One path whose value differs. Absent values are absent, secret or too large.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Difference {
     /// The attribute's path.
     pub path: String,
     /// The value before.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<Value>,
     /// The value afterwards.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<Value>,
 }
 
@@ -209,8 +213,8 @@ impl Trace {
         self.notes().trial = Some(trial);
     }
 
-    /// The steps as JSON, with values or without.
-    pub fn steps(&self, with_values: bool) -> Vec<Value> {
+    /// The steps as they are told, with values or without.
+    pub fn steps(&self, with_values: bool) -> Vec<ToldStep> {
         self.notes().steps.iter().map(|step| step.told(with_values)).collect()
     }
 
@@ -232,47 +236,72 @@ impl Trace {
     }
 }
 
+/// One call of one plugin, as operators and those who try something out are told of it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = PluginStep)]
+pub struct ToldStep {
+    /// Who was asked.
+    pub plugin: PluginName,
+    /// In which version.
+    pub version: String,
+    /// As what: `before-write`, `access`, …
+    pub hook: &'static str,
+    /// What it was asked about: `create`, `search`, …
+    pub operation: &'static str,
+    /// The resource type's name.
+    pub resource_type: String,
+    /// The resource, where it is one.
+    #[schema(value_type = Option<String>, format = "uuid", required)]
+    pub resource_id: Option<Uuid>,
+    /// How long it took, in microseconds, waiting for a seat included.
+    pub micros: u64,
+    /// How long it waited for a seat, in microseconds.
+    pub queued_micros: u64,
+    /// How much memory it had at most, in bytes.
+    pub memory_bytes: u64,
+    /// How often it called the host.
+    pub host_calls: u32,
+    /// How the call ended: `proceed`, `changed`, `held`, …; or `refused`, `error`, `fault`.
+    pub verdict: &'static str,
+    /// Which limit or rule was broken, if it was a fault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<FaultKind>,
+    /// Why it did not go on: the plugin's own words, or what was seen of a fault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// What it made different; with values for those who may see values.
+    pub changes: Vec<Difference>,
+}
+
 impl Step {
-    fn told(&self, with_values: bool) -> Value {
-        let mut told = json!({
-            "plugin": self.by.plugin,
-            "version": self.by.version,
-            "hook": self.group.as_str(),
-            "operation": self.act,
-            "resourceType": self.resource_type,
-            "resourceId": self.resource,
-            "micros": micros(self.took),
-            "queuedMicros": micros(self.cost.queued),
-            "memoryBytes": self.cost.memory_bytes,
-            "hostCalls": self.cost.host_calls,
-        });
-        match &self.ending {
-            Ending::Answered(word) => told["verdict"] = json!(word),
-            Ending::Refused(refusal) => {
-                told["verdict"] = json!("refused");
-                told["detail"] = json!(refusal.detail);
-            }
-            Ending::Error { message } => {
-                told["verdict"] = json!("error");
-                told["detail"] = json!(message);
-            }
-            Ending::Fault(fault) => {
-                told["verdict"] = json!("fault");
-                told["fault"] = json!(fault.kind);
-                told["detail"] = json!(fault.detail);
-            }
-        }
-        let change = |change: &Difference| {
-            let mut told = json!({ "path": change.path });
-            for (name, value) in [("before", &change.before), ("after", &change.after)] {
-                if let (Some(value), true) = (value, with_values) {
-                    told[name] = value.clone();
-                }
-            }
-            told
+    fn told(&self, with_values: bool) -> ToldStep {
+        let (verdict, fault, detail) = match &self.ending {
+            Ending::Answered(word) => (*word, None, None),
+            Ending::Refused(refusal) => ("refused", None, Some(&refusal.detail)),
+            Ending::Error { message } => ("error", None, Some(message)),
+            Ending::Fault(fault) => ("fault", Some(fault.kind), Some(&fault.detail)),
         };
-        told["changes"] = self.changes.iter().map(change).collect();
-        told
+        let change = |change: &Difference| match with_values {
+            true => change.clone(),
+            false => Difference { path: change.path.clone(), before: None, after: None },
+        };
+        ToldStep {
+            plugin: self.by.plugin.clone(),
+            version: self.by.version.clone(),
+            hook: self.group.as_str(),
+            operation: self.act,
+            resource_type: self.resource_type.clone(),
+            resource_id: self.resource,
+            micros: micros(self.took),
+            queued_micros: micros(self.cost.queued),
+            memory_bytes: self.cost.memory_bytes,
+            host_calls: self.cost.host_calls,
+            verdict,
+            fault,
+            detail: detail.cloned(),
+            changes: self.changes.iter().map(change).collect(),
+        }
     }
 }
 
@@ -296,12 +325,15 @@ fn micros(duration: Duration) -> u64 {
 }
 
 /// One request of a moment ago.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = RecentRequest)]
 pub struct Remembered {
     /// The request's id.
+    #[schema(value_type = String)]
     pub request_id: Arc<str>,
     /// When it was answered.
+    #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
     /// The method.
     pub method: String,
@@ -394,8 +426,8 @@ mod tests {
 
         let (with, without) = (trace.steps(true), trace.steps(false));
 
-        let title = with[0]["changes"].as_array().unwrap().iter().find(|change| change["path"] == "title").unwrap();
-        assert_eq!((&title["before"], &title["after"]), (&json!("Pilot"), &json!("Captain")));
+        let title = with[0].changes.iter().find(|change| change.path == "title").unwrap();
+        assert_eq!((&title.before, &title.after), (&Some(json!("Pilot")), &Some(json!("Captain"))));
         assert!(!json!(with).to_string().contains("hash-"));
         let paths = json!(without).to_string();
         assert!(paths.contains("\"title\"") && !paths.contains("Captain"), "{paths}");

@@ -17,10 +17,11 @@ const FLOORS: [&[&str]; 6] = [
 ];
 
 /// What may be named by these modules only.
-const ROOMS: [(&str, &[&str]); 13] = [
+const ROOMS: [(&str, &[&str]); 14] = [
     ("clap", &["cli"]),
     ("axum", &["http", "admin", "app", "cli", "listener"]),
     ("StatusCode", &["http", "admin"]),
+    ("utoipa_axum", &["admin"]),
     ("wasmtime", &["plugin"]),
     ("croner", &["hook"]),
     ("sled", &["store"]),

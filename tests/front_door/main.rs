@@ -11,6 +11,7 @@ mod commands;
 mod copying;
 mod crowds;
 mod cursors;
+mod describing;
 mod directory;
 mod directory_writes;
 mod errors;

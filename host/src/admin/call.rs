@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::context::Scope;
@@ -79,31 +80,37 @@ pub enum Call {
     GuardShow,
     /// Lets everything past the guard for a time.
     GuardLift(GuardLift),
+    /// Whether all is well, and what is not.
+    Health,
 }
 
 /// For how long the guard against mass changes is lifted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GuardLift {
     /// So many minutes.
+    #[schema(minimum = 1, maximum = 1440)]
     pub minutes: u32,
 }
 
 /// What a new token should be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewToken {
     /// Who will use it.
+    #[schema(min_length = 1)]
     pub name: String,
     /// What it may do.
+    #[schema(min_items = 1)]
     pub scopes: Vec<Scope>,
     /// After how many days it is worthless; never by itself, if absent.
     #[serde(default)]
     pub days: Option<u32>,
     /// The one resource that it is made for: its bearer's own.
     #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = "uuid")]
     pub resource: Option<Uuid>,
-    /// What it says of its bearer.
+    /// What it says of its bearer: at most 32 claims, each of at most 1024 bytes with its name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub claims: BTreeMap<String, String>,
 }
@@ -112,7 +119,7 @@ pub struct NewToken {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Listing {
-    /// Begins behind this key or sequence number; absent: the last `limit` ones.
+    /// Begins behind this key or sequence number; absent: the oldest messages, the last `limit` changes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
     /// At most so many.
@@ -134,18 +141,19 @@ pub struct Wire {
 }
 
 /// What takes the place of a plugin's component.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewComponent {
     /// Its path on the server's machine.
+    #[schema(value_type = String)]
     pub file: PathBuf,
-    /// What its SHA-256 must be.
+    /// What its SHA-256 must be, in hexadecimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
 }
 
 /// Where a plugin moves to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewPlace {
     /// It is asked before this one.
@@ -222,6 +230,7 @@ impl Call {
                 let body = serde_json::to_value(lift).expect("a number is plain data");
                 Wire { method: "POST", path: "/admin/guard/lift".to_owned(), body: Some(body) }
             }
+            Self::Health => plain("GET", "/admin/health".to_owned()),
         }
     }
 }

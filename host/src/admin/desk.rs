@@ -4,27 +4,33 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
+use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::answer::{
+    Dropped, IndexList, JobList, JournalList, MadeToken, OutboxList, Redriven, RequestList, Revoked, ShownHealth,
+    ShownRequest, Started, TokenList,
+};
 use super::call::{Call, GuardLift, Listing, NewToken};
 use crate::access::{self, Action, Forbidden, Token};
 use crate::clock::Clock;
 use crate::context::{Actor, Realm, RequestContext, Scope};
 use crate::delivery::Delivery;
 use crate::hook::JobName;
+use crate::http::Health;
 use crate::limits::{GUARD_LIFT_MINUTES_MAX, TOKEN_CLAIM_BYTES_MAX, TOKEN_CLAIMS_MAX};
 use crate::pipeline::Guard;
 use crate::plugin::{ChangeError, PluginHost};
 use crate::schedule::{JobStatus, NotStarted, Schedule};
-use crate::store::{JournalEntry, OutboxKey, OutboxRow, Store, StoreError, TokenRecord};
+use crate::store::{OutboxKey, OutboxRow, Store, StoreError, TokenRecord};
 use crate::trace::Recent;
 
 /// How many rows one listing shows at most.
-const ROWS_MAX: usize = 1_000;
+pub(super) const ROWS_MAX: usize = 1_000;
 
 /// How many rows a listing shows when nobody says.
-const ROWS_DEFAULT: usize = 20;
+pub(super) const ROWS_DEFAULT: usize = 20;
 
 /// Why an operator's call was not done.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +76,8 @@ pub struct Running {
     pub recent: Recent,
     /// The guard against mass changes.
     pub guard: Arc<Guard>,
+    /// Whether all is well.
+    pub health: Arc<dyn Fn() -> Health + Send + Sync>,
 }
 
 /// Who answers.
@@ -118,10 +126,10 @@ impl Desk {
             Call::TokenCreate(new) => self.token_create(cx, new).await,
             Call::TokenList => {
                 let tokens = self.store.tokens(cx.realm).await?;
-                Ok(json!({ "tokens": tokens.iter().map(token).collect::<Vec<_>>() }))
+                told(TokenList { tokens: tokens.into_iter().map(Into::into).collect() })
             }
             Call::TokenRevoke { id } => match self.store.token_revoke(cx.realm, &id).await? {
-                true => Ok(json!({ "revoked": id })),
+                true => told(Revoked { revoked: id }),
                 false => Err(DeskError::NotFound(format!("token `{id}`"))),
             },
             Call::PluginList => self.plugin_list(),
@@ -130,20 +138,21 @@ impl Desk {
             Call::PluginReload => self.plugin_reload(cx).await,
             Call::PluginOrder(order) => self.plugin_order(cx, order).await,
             Call::PluginCloseBreaker { name } => self.plugin_close_breaker(cx, &name),
-            Call::IndexList => Ok(json!({ "indexes": self.store.indexes().await })),
+            Call::IndexList => told(IndexList { indexes: self.store.indexes().await }),
             Call::OutboxList(listing) => self.outbox_list(&listing).await,
             Call::OutboxRedrive { key } => self.redrive(key).await,
             Call::OutboxDrop { key } => self.drop_message(key).await,
             Call::Journal(listing) => self.journal(&listing).await,
             Call::RequestList(listing) => {
                 let last = self.running()?.recent.last(listing.limit.unwrap_or(ROWS_DEFAULT).min(ROWS_MAX));
-                Ok(json!({ "requests": last }))
+                told(RequestList { requests: last })
             }
             Call::RequestShow { id } => self.request(cx, &id),
             Call::JobList => self.job_list(cx).await,
             Call::JobRun { plugin, job } => self.job_run(JobName { plugin: plugin.as_str().into(), job }).await,
-            Call::GuardShow => Ok(self.running()?.guard.status(cx.now)),
+            Call::GuardShow => told(self.running()?.guard.status(cx.now)),
             Call::GuardLift(lift) => self.guard_lift(cx, lift),
+            Call::Health => told(ShownHealth::from((self.running()?.health)())),
         }
     }
 
@@ -152,12 +161,12 @@ impl Desk {
             Some(running) => running.schedule.list().await,
             None => self.store.jobs(cx.realm).await?.iter().map(|(name, row)| JobStatus::of(name, row)).collect(),
         };
-        Ok(json!({ "jobs": jobs }))
+        told(JobList { jobs })
     }
 
     async fn job_run(&self, name: JobName) -> Result<Value, DeskError> {
         match self.running()?.schedule.run(name.clone()).await {
-            Ok(()) => Ok(json!({ "plugin": name.plugin, "job": name.job, "started": true })),
+            Ok(()) => told(Started { plugin: name.plugin, job: name.job, started: true }),
             Err(NotStarted::Unknown(name)) => {
                 Err(DeskError::NotFound(format!("job `{name}`; `provost job list` shows them")))
             }
@@ -187,9 +196,7 @@ impl Desk {
             claims: new.claims,
         };
         self.store.token_put(cx.realm, &record).await?;
-        let mut shown = token(&record);
-        shown["token"] = Value::String(secret.reveal().to_owned());
-        Ok(shown)
+        told(MadeToken { shown: record.into(), token: secret.reveal().to_owned() })
     }
 
     /// What only a running server has.
@@ -204,7 +211,7 @@ impl Desk {
         }
         let guard = &self.running()?.guard;
         guard.lift(cx, minutes);
-        Ok(guard.status(cx.now))
+        told(guard.status(cx.now))
     }
 
     /// What the plugins did in a request; attribute values only for those who may see values.
@@ -213,9 +220,8 @@ impl Desk {
         let found = found.ok_or_else(|| {
             DeskError::NotFound(format!("request `{id}` among the last ones in which a plugin was asked"))
         })?;
-        let mut told = json!(found);
-        told["plugins"] = json!(found.trace.steps(cx.actor.scopes.contains(&Scope::Values)));
-        Ok(told)
+        let plugins = found.trace.steps(cx.actor.scopes.contains(&Scope::Values));
+        told(ShownRequest { request: found, plugins })
     }
 
     async fn outbox_list(&self, listing: &Listing) -> Result<Value, DeskError> {
@@ -224,8 +230,8 @@ impl Desk {
         let only_parked = listing.parked.unwrap_or(false);
         let rows = self.outbox_rows(after, limit, only_parked).await?;
         let counts = self.store.outbox_counts(Realm::DEFAULT).await?;
-        let messages: Vec<Value> = rows.iter().map(message).collect();
-        Ok(json!({ "waiting": counts.waiting, "parked": counts.parked, "messages": messages }))
+        let messages = rows.into_iter().map(Into::into).collect();
+        told(OutboxList { waiting: counts.waiting, parked: counts.parked, messages })
     }
 
     /// Up to `limit` rows behind `after`, reading on until there are as many that match.
@@ -253,7 +259,7 @@ impl Desk {
             Some(delivery) => delivery.redrive(key).await?,
             None => self.store.outbox_redrive(key).await?.is_some(),
         };
-        if found { Ok(json!({ "redriven": text })) } else { Err(DeskError::NotFound(format!("message `{text}`"))) }
+        if found { told(Redriven { redriven: text }) } else { Err(DeskError::NotFound(format!("message `{text}`"))) }
     }
 
     async fn drop_message(&self, text: String) -> Result<Value, DeskError> {
@@ -262,7 +268,7 @@ impl Desk {
             Some(delivery) => delivery.drop_message(key).await?,
             None => self.store.outbox_done(key).await?,
         };
-        if found { Ok(json!({ "dropped": text })) } else { Err(DeskError::NotFound(format!("message `{text}`"))) }
+        if found { told(Dropped { dropped: text }) } else { Err(DeskError::NotFound(format!("message `{text}`"))) }
     }
 
     async fn journal(&self, listing: &Listing) -> Result<Value, DeskError> {
@@ -274,8 +280,13 @@ impl Desk {
             }
             None => self.store.journal_tail(Realm::DEFAULT, limit).await?,
         };
-        Ok(json!({ "entries": entries.iter().map(entry).collect::<Vec<_>>() }))
+        told(JournalList { entries: entries.into_iter().map(Into::into).collect() })
     }
+}
+
+/// An answer as JSON.
+pub(super) fn told(answer: impl Serialize) -> Result<Value, DeskError> {
+    Ok(json!(answer))
 }
 
 /// Holds a token's claims to their bounds.
@@ -293,57 +304,4 @@ fn check_claims(claims: &BTreeMap<String, String>) -> Result<(), DeskError> {
 fn outbox_key(text: &str) -> Result<OutboxKey, DeskError> {
     text.parse()
         .map_err(|_| DeskError::Senseless(format!("`{text}` is not a message's key; `provost outbox list` shows them")))
-}
-
-fn token(record: &TokenRecord) -> Value {
-    json!({
-        "id": record.id,
-        "name": record.name,
-        "scopes": record.scopes,
-        "for": record.resource,
-        "claims": record.claims,
-        "created": record.created.to_string(),
-        "expires": record.expires.map(|at| at.to_string()),
-    })
-}
-
-fn message(row: &OutboxRow) -> Value {
-    let cause = &row.message.cause;
-    json!({
-        "key": row.key.to_string(),
-        "state": match (&row.parked, row.attempts) {
-            (Some(_), _) => "parked",
-            (None, 0) => "waiting",
-            (None, _) => "retrying",
-        },
-        "plugin": row.message.plugin,
-        "target": row.message.target,
-        "resourceType": cause.resource_type,
-        "resourceId": cause.id,
-        "version": cause.version,
-        "operation": cause.operation,
-        "requestId": cause.request_id,
-        "idempotencyKey": row.message.key,
-        "attempts": row.attempts,
-        "notBefore": row.not_before.to_string(),
-        "lastError": row.parked.as_ref().or(row.last_error.as_ref()),
-    })
-}
-
-fn entry(entry: &JournalEntry) -> Value {
-    json!({
-        "sequence": entry.sequence,
-        "at": entry.at.to_string(),
-        "requestId": entry.request_id,
-        "subject": entry.actor.subject,
-        "client": entry.actor.client,
-        "operation": entry.operation,
-        "resourceType": entry.resource_type,
-        "resourceId": entry.id,
-        "version": entry.version,
-        "changedPaths": entry.changed_paths,
-        "membersAdded": entry.members_added,
-        "membersRemoved": entry.members_removed,
-        "plugins": entry.changed_by.iter().map(|by| format!("{} {}", by.plugin, by.version)).collect::<Vec<_>>(),
-    })
 }

@@ -1,7 +1,9 @@
 //! The operator's plugins: how they are, and how they change.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::answer::{Closed, PluginList};
+use super::desk::told;
 use super::{Desk, DeskError};
 use crate::context::{Actor, RequestContext};
 use crate::hook::PluginName;
@@ -10,30 +12,30 @@ use crate::plugin::{Order, PluginHost};
 impl Desk {
     pub(super) fn plugin_list(&self) -> Result<Value, DeskError> {
         let plugins = self.plugins()?;
-        Ok(json!({ "plugins": plugins.statuses(), "refused": plugins.refused() }))
+        told(PluginList { plugins: plugins.statuses(), refused: plugins.refused() })
     }
 
     pub(super) fn plugin_show(&self, name: &PluginName) -> Result<Value, DeskError> {
         let statuses = self.plugins()?.statuses();
         let found = statuses.into_iter().find(|status| status.name == *name).ok_or_else(|| no_such(name))?;
-        Ok(json!(found))
+        told(found)
     }
 
     pub(super) fn plugin_grants(&self, name: &PluginName) -> Result<Value, DeskError> {
-        self.plugins()?.grants(name).ok_or_else(|| no_such(name))
+        told(self.plugins()?.grants(name).ok_or_else(|| no_such(name))?)
     }
 
     pub(super) async fn plugin_reload(&self, cx: &RequestContext) -> Result<Value, DeskError> {
-        Ok(json!(self.plugins()?.reload(&who(&cx.actor)).await?))
+        told(self.plugins()?.reload(&who(&cx.actor)).await?)
     }
 
     pub(super) async fn plugin_order(&self, cx: &RequestContext, order: Order) -> Result<Value, DeskError> {
-        Ok(json!(self.plugins()?.order(order, &who(&cx.actor)).await?))
+        told(self.plugins()?.order(order, &who(&cx.actor)).await?)
     }
 
     pub(super) fn plugin_close_breaker(&self, cx: &RequestContext, name: &PluginName) -> Result<Value, DeskError> {
         match self.plugins()?.close_breakers(name, &who(&cx.actor)) {
-            true => Ok(json!({ "closed": name })),
+            true => told(Closed { closed: name.clone() }),
             false => Err(no_such(name)),
         }
     }

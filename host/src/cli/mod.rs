@@ -8,13 +8,14 @@ mod print;
 mod serve;
 mod store;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use uuid::Uuid;
 
-use crate::admin::{Call, GuardLift, Listing, NewToken};
+use crate::admin::{Call, GuardLift, Listing, NewToken, document};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::context::Scope;
@@ -88,6 +89,8 @@ enum Command {
     /// Check the configuration; with `--data DIR`, also walk that store and prove that everything
     /// in it agrees, while no server has it open.
     Check,
+    /// Print the description of the admin API, an OpenAPI 3.1 document: for making clients.
+    AdminApi,
 }
 
 #[derive(Debug, Subcommand)]
@@ -227,6 +230,10 @@ async fn run(Cli { place, command }: Cli, clock: Clock) -> Result<ExitCode, Fail
         Command::Guard(command) => office::ask(&place, command.call(), print::guard).await,
         Command::Store(command) => store::run(&place, command).await,
         Command::Check => check::check(&place).await,
+        Command::AdminApi => {
+            std::io::stdout().write_all(document().as_bytes())?;
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }
 

@@ -247,10 +247,9 @@ async fn check_plugins(place: &Place, component: Option<String>, with: Option<Pa
                 println!("  sha256  {}", status.digest);
                 println!("  exports {}", status.hooks.join(" "));
                 println!("  imports {}", status.imports.join(" "));
-                let grants = host.grants(&status.name).unwrap_or_default();
-                match grants["asked"].as_array() {
+                match host.grants(&status.name).and_then(|grants| grants.asked) {
                     None => println!("  asks for nothing in writing"),
-                    Some(asked) => asked.iter().filter_map(Value::as_str).for_each(|line| println!("  asks    {line}")),
+                    Some(asked) => asked.iter().for_each(|line| println!("  asks    {line}")),
                 }
             }
             PluginState::Disabled => println!("{}: switched off", status.name),

@@ -72,8 +72,17 @@ impl Api {
 /// How the server is, in one word and its reasons.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Health {
-    /// What does not work, a sentence each; empty when all is well.
-    pub degraded: Vec<String>,
+    /// What does not work; empty when all is well.
+    pub degraded: Vec<Ailment>,
+}
+
+/// Something that does not work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ailment {
+    /// One sentence for anybody.
+    pub told: String,
+    /// One sentence for operators, who may know of files and reasons.
+    pub reason: String,
 }
 
 /// The SCIM endpoints and `/health`.

@@ -80,7 +80,8 @@ impl IntoResponse for Message {
 pub async fn health(State(api): State<Api>) -> Response {
     let degraded = (api.health)().degraded;
     let status = if degraded.is_empty() { "ok" } else { "degraded" };
-    let body = json!({ "status": status, "reasons": degraded }).to_string();
+    let reasons: Vec<String> = degraded.into_iter().map(|ailment| ailment.told).collect();
+    let body = json!({ "status": status, "reasons": reasons }).to_string();
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 

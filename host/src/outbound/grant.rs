@@ -4,14 +4,17 @@ use std::fmt;
 
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::OutboundError;
 
 /// One origin that requests may go to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = HttpGrant)]
 pub struct Grant {
     /// Scheme, host and port, matched exactly: `https://hr.example.org`, `http://127.0.0.1:9000`.
+    #[schema(value_type = String)]
     pub origin: Origin,
     /// The methods that may be used there.
     pub methods: Vec<Method>,
@@ -70,8 +73,9 @@ impl TryFrom<String> for Origin {
 }
 
 /// The methods a request may have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
+#[schema(as = HttpMethod)]
 #[expect(missing_docs, reason = "their names say it")]
 pub enum Method {
     Get,

@@ -14,9 +14,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use provost_scim::Resource;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tracing::{info, warn};
+use utoipa::ToSchema;
 
 use super::tally::Tally;
 use super::{Pipeline, WriteError};
@@ -197,6 +198,46 @@ struct Watches {
     lifted_until: Option<Timestamp>,
 }
 
+/// The guard, as operators see it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GuardStatus {
+    /// Until when everything is let through; null while the bounds hold.
+    #[schema(value_type = Option<String>, format = DateTime, required)]
+    pub lifted_until: Option<Timestamp>,
+    /// What is guarded against; empty without `[guard]`.
+    pub guards: Vec<WatchStatus>,
+}
+
+/// One of the two guards, as operators see it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = GuardBounds)]
+pub struct WatchStatus {
+    /// What it is against: `deletions` or `deactivations`.
+    pub of: &'static str,
+    /// So many are let through.
+    #[schema(required)]
+    pub most: Option<u64>,
+    /// This share of the resources of a type is let through, in percent.
+    #[schema(required)]
+    pub share_percent: Option<u32>,
+    /// Within so many seconds.
+    pub window_seconds: u64,
+    /// How many there were within the time, for each resource type that had any.
+    pub counts: Vec<GuardCount>,
+}
+
+/// How many of one resource type were counted.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GuardCount {
+    /// The resource type's name.
+    pub resource_type: String,
+    /// So many.
+    pub count: u64,
+}
+
 /// A place in the counts, given back unless it is kept.
 #[must_use]
 pub(super) struct Place {
@@ -250,7 +291,7 @@ impl Guard {
     }
 
     /// Which bounds there are, how much of them is used up, and whether they hold.
-    pub fn status(&self, now: Timestamp) -> Value {
+    pub fn status(&self, now: Timestamp) -> GuardStatus {
         let mut guard = self.lock();
         let lifted = guard.lifted_until.filter(|until| *until > now);
         let shown = |watch: &mut Watch| {
@@ -258,15 +299,11 @@ impl Guard {
             let mut counts: Vec<(&String, u64)> =
                 watch.seen.iter_mut().map(|(of, seen)| (of, seen.done.count(now))).collect();
             counts.sort();
-            let counts: Vec<Value> =
-                counts.into_iter().map(|(of, count)| json!({ "resourceType": of, "count": count })).collect();
-            json!({
-                "of": watch.name, "most": most, "sharePercent": share_percent, "windowSeconds": window_seconds,
-                "counts": counts,
-            })
+            let counted = |(of, count): (&String, u64)| GuardCount { resource_type: of.clone(), count };
+            let counts = counts.into_iter().map(counted).collect();
+            WatchStatus { of: watch.name, most, share_percent, window_seconds, counts }
         };
-        let guards: Vec<Value> = guard.watches.iter_mut().map(shown).collect();
-        json!({ "liftedUntil": lifted.map(|until| until.to_string()), "guards": guards })
+        GuardStatus { lifted_until: lifted, guards: guard.watches.iter_mut().map(shown).collect() }
     }
 
     fn is_off(&self) -> bool {

@@ -35,7 +35,7 @@ use provost_scim::{Attributes, Leniency, Schemas};
 pub use bulk::{Done, OperationError, Outcome};
 pub use crowd::{Crowd, Held, Holding, Page};
 pub use error::{MeError, ReadError, WriteError};
-pub use guard::{Bounds, Guard, GuardRules, Guarded};
+pub use guard::{Bounds, Guard, GuardCount, GuardRules, GuardStatus, Guarded, WatchStatus};
 pub use me::{Bind, MeRules, Registration};
 pub use own::Ungranted;
 pub use read::{Among, Listed};

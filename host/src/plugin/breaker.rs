@@ -14,6 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use tracing::{info, warn};
+use utoipa::ToSchema;
 
 use super::meter;
 use super::policy::BreakerConfig;
@@ -60,7 +61,7 @@ impl Default for Gate {
 }
 
 /// A breaker as operators see it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct BreakerStatus {
     /// Whose calls it breaks.
     pub hook: HookGroup,
@@ -68,6 +69,7 @@ pub struct BreakerStatus {
     pub state: BreakerState,
     /// Until when none are, if it is open.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub until: Option<Timestamp>,
     /// What opened it last.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -75,7 +77,7 @@ pub struct BreakerStatus {
 }
 
 /// Whether calls are made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum BreakerState {
     /// They are.

@@ -15,6 +15,7 @@ use futures::future::join_all;
 use jiff::Timestamp;
 use serde::Serialize;
 use tracing::{info, warn};
+use utoipa::ToSchema;
 
 use super::keep::{Kept, LastGood};
 use super::load::{self, BUILTIN_PREFIX, Fetched, Predecessor};
@@ -27,7 +28,8 @@ use crate::hook::PluginName;
 pub type Source = Arc<dyn Fn() -> Result<Vec<PluginConfig>, String> + Send + Sync>;
 
 /// What a change did.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = PluginsChanged)]
 pub struct Changed {
     /// The plugins that were loaded anew.
     pub loaded: Vec<PluginName>,
@@ -59,9 +61,11 @@ pub enum ChangeError {
 }
 
 /// A change that was refused and still waits for the operator.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = RefusedChange)]
 pub struct Refused {
     /// When.
+    #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
     /// Who or what wanted it.
     pub by: String,

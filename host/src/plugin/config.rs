@@ -11,6 +11,7 @@ use std::time::Duration;
 use provost_scim::secret::PASSWORD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use super::jobs::{self, JobConfig};
 use super::policy::{BreakerConfig, FaultPolicy};
@@ -22,7 +23,7 @@ use crate::outbound;
 const NAME_BYTES_MAX: usize = 64;
 
 /// One plugin, as the operator wrote it down.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PluginConfig {
     /// The operator's name for it: lower-case letters, digits, `.`, `_` and `-`.
@@ -53,6 +54,7 @@ pub struct PluginConfig {
     pub paths: Option<Vec<String>>,
     /// Its own configuration: handed to the plugin as a JSON object, never read here.
     #[serde(default)]
+    #[schema(value_type = Object)]
     pub config: Map<String, Value>,
     /// What it may do.
     #[serde(default)]
@@ -66,8 +68,9 @@ pub struct PluginConfig {
 }
 
 /// What a plugin may do. The default is nothing.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schema(as = PluginGrant)]
 pub struct Grant {
     /// The interfaces it may import.
     pub imports: Vec<Import>,
@@ -95,7 +98,7 @@ pub struct Grant {
 }
 
 /// What a plugin may do by itself to resources of one type.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DirectoryWrite {
     /// The resource type's name.
@@ -113,7 +116,7 @@ impl Grant {
 }
 
 /// An interface that a plugin may import.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Import {
     /// Lines in the server's log.
@@ -169,8 +172,9 @@ impl fmt::Display for Import {
 }
 
 /// How much a plugin may use of each thing; absent for the server's own default.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schema(as = PluginLimit)]
 pub struct Limit {
     /// How long one before-write hook may run, in milliseconds.
     pub hook_ms: Option<u64>,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::hook::{JobName, JobPlan, PluginName, Timing, duration};
 use crate::limits::{
@@ -16,7 +17,7 @@ use crate::limits::{
 const NAME_BYTES_MAX: usize = 64;
 
 /// One job.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JobConfig {
     /// The plugin's own name for it.

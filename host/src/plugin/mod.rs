@@ -51,7 +51,6 @@ mod tests;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
-use serde_json::{Value, json};
 use tokio::sync::watch;
 
 pub use backing::{Backing, Memory};
@@ -63,7 +62,7 @@ pub use manifest::{Ask, AskedHttp};
 pub use orders::{Order, Origin};
 pub use policy::{BreakerConfig, FaultPolicy};
 pub use set::PluginSet;
-pub use status::{PluginState, PluginStatus, RecentFault};
+pub use status::{GrantStatus, PluginState, PluginStatus, RecentFault};
 
 use crate::clock::Clock;
 use crate::hook::{Author, PluginName, Roster};
@@ -188,7 +187,7 @@ impl PluginHost {
 
     /// What a plugin asks for, what it is granted, and what of it it has used since it was loaded; absent if there is no
     /// such plugin.
-    pub fn grants(&self, name: &PluginName) -> Option<Value> {
+    pub fn grants(&self, name: &PluginName) -> Option<GrantStatus> {
         let set = self.set();
         let plugin = set.plugin(name)?;
         let used = match &plugin.standing {
@@ -196,15 +195,15 @@ impl PluginHost {
             Standing::Quarantined { .. } | Standing::Disabled => Default::default(),
         };
         let refused = self.refused();
-        Some(json!({
-            "name": name,
-            "manifest": plugin.ask.is_some(),
-            "asked": plugin.ask.as_ref().map(grant::asked),
-            "granted": grant::granted(&plugin.written.grant),
-            "effective": grant::granted(&plugin.config.grant),
-            "used": used,
-            "refused": refused.as_ref().and_then(|refused| refused.reason_of(name)),
-        }))
+        Some(GrantStatus {
+            name: name.clone(),
+            manifest: plugin.ask.is_some(),
+            asked: plugin.ask.as_ref().map(grant::asked),
+            granted: grant::granted(&plugin.written.grant),
+            effective: grant::granted(&plugin.config.grant),
+            used,
+            refused: refused.as_ref().and_then(|refused| refused.reason_of(name)).map(str::to_owned),
+        })
     }
 
     /// Closes a plugin's breakers. Answers whether there is such a plugin.

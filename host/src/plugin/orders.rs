@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::PluginConfig;
 use super::keep::write_whole;
@@ -51,7 +52,7 @@ pub enum Order {
 }
 
 /// Where a plugin's table stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub enum Origin {
     /// In `provost.toml`, and nothing differs.
     #[serde(rename = "configuration")]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::hook::{HookGroup, OnFault};
 use crate::limits::{
@@ -11,7 +12,7 @@ use crate::limits::{
 };
 
 /// What happens to a request when the plugin errs or faults.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum FaultPolicy {
     /// The same in every hook group.
@@ -37,7 +38,7 @@ impl Default for FaultPolicy {
 }
 
 /// When a plugin is no longer asked, and for how long: `breaker = { faults = 5, window_seconds = 60, open_seconds = 30 }`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct BreakerConfig {
     /// So many faults open it; 0 switches it off.

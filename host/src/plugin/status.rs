@@ -1,11 +1,12 @@
 //! What a plugin has done so far, for the operator: counters, and the last faults.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::breaker::BreakerStatus;
 use super::orders::Origin;
@@ -14,7 +15,7 @@ use crate::hook::{Fault, FaultKind, PluginName};
 use crate::limits::FAULTS_REMEMBERED_MAX;
 
 /// One plugin, as an operator sees it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct PluginStatus {
     /// The operator's name for it.
     pub name: PluginName,
@@ -29,6 +30,7 @@ pub struct PluginStatus {
     /// The component's SHA-256 in hexadecimal; empty if it could not be read.
     pub digest: String,
     /// Since when it runs as it does.
+    #[schema(value_type = String, format = DateTime)]
     pub since: Timestamp,
     /// The hook groups it exports.
     pub hooks: Vec<&'static str>,
@@ -54,7 +56,7 @@ pub struct PluginStatus {
 }
 
 /// Whether a plugin is used.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(tag = "state", rename_all = "lowercase")]
 pub enum PluginState {
     /// It is loaded.
@@ -73,16 +75,40 @@ pub enum PluginState {
     Disabled,
 }
 
+/// What a plugin asks for, what it is granted, and what of it it uses. Each line is in the words of the grant's keys:
+/// `imports http`, `write title`, `http https://hr.example.org GET`.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct GrantStatus {
+    /// The operator's name for it.
+    pub name: PluginName,
+    /// Whether it asks in writing.
+    pub manifest: bool,
+    /// What it asks for; null if it has no manifest.
+    #[schema(required)]
+    pub asked: Option<BTreeSet<String>>,
+    /// What the operator grants.
+    pub granted: BTreeSet<String>,
+    /// What it has: the smaller of both.
+    pub effective: BTreeSet<String>,
+    /// How often it has used what, since it was loaded.
+    pub used: BTreeMap<String, u64>,
+    /// Why the last change of it was not applied, if it was not.
+    #[schema(required)]
+    pub refused: Option<String>,
+}
+
 /// One fault, remembered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RecentFault {
     /// Which limit or rule was broken.
     pub kind: FaultKind,
     /// What was seen.
     pub detail: String,
-    /// During which request; absent where the host found the fault later.
+    /// During which request; null where the host found the fault later.
+    #[schema(required)]
     pub request_id: Option<String>,
     /// When.
+    #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
 }
 

@@ -22,6 +22,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tracing::{debug, error, info, warn};
+use utoipa::ToSchema;
 
 use crate::clock::Clock;
 use crate::context::{Actor, Capacity, Realm, RequestContext, new_id};
@@ -36,7 +37,7 @@ const ORDERS_MAX: usize = 16;
 const STORE_PAUSE_MILLIS: u64 = 1_000;
 
 /// How one job is doing.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct JobStatus {
     /// Whose.
@@ -46,21 +47,40 @@ pub struct JobStatus {
     /// When it is due, in words.
     pub schedule: String,
     /// When its next run begins, unless one is under way or the clock starts none.
+    #[schema(format = DateTime, required)]
     pub next: Option<String>,
     /// Since when a run is under way.
+    #[schema(format = DateTime, required)]
     pub running_since: Option<String>,
     /// Which attempt is under way or comes next, from 1.
+    #[schema(required)]
     pub attempt: Option<u32>,
-    /// How the last attempt ended: `done` or `failed`.
-    pub last_outcome: Option<&'static str>,
+    /// How the last attempt ended.
+    #[schema(required)]
+    pub last_outcome: Option<Outcome>,
     /// One sentence: what was done, or why it was not.
+    #[schema(required)]
     pub last_report: Option<String>,
     /// When the last attempt began.
+    #[schema(format = DateTime, required)]
     pub last_began: Option<String>,
     /// How long it took, in milliseconds.
+    #[schema(required)]
     pub last_duration_ms: Option<i64>,
     /// When the job last ended well.
+    #[schema(format = DateTime, required)]
     pub last_success: Option<String>,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = JobOutcome)]
+pub enum Outcome {
+    /// Well.
+    Done,
+    /// Not so.
+    Failed,
 }
 
 impl JobStatus {
@@ -75,7 +95,7 @@ impl JobStatus {
             next: None,
             running_since: record.open.as_ref().and_then(|open| open.began).map(text),
             attempt: record.open.as_ref().map(|open| open.attempt),
-            last_outcome: last.map(|last| if last.done { "done" } else { "failed" }),
+            last_outcome: last.map(|last| if last.done { Outcome::Done } else { Outcome::Failed }),
             last_report: last.map(|last| last.report.clone()),
             last_began: last.map(|last| text(last.began)),
             last_duration_ms: last.map(|last| last.ended.duration_since(last.began).as_millis() as i64),

@@ -13,6 +13,7 @@ use std::fmt;
 
 use serde::Serialize;
 use tracing::info;
+use utoipa::ToSchema;
 
 use super::catalog::{Entries, Entry};
 use super::engine::{Batch, BatchError, Expect, Key, Scan, Space, Value};
@@ -23,7 +24,7 @@ use super::{REALMS, Store, StoreError, commit_plain, keys, records};
 const RESOURCES_PER_STEP: usize = 500;
 
 /// One index, and how far it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct IndexStatus {
     /// The resource type's name, or its number if no schema has it any more.
@@ -49,7 +50,7 @@ impl fmt::Display for IndexStatus {
 }
 
 /// How far an index is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(tag = "state", rename_all = "camelCase")]
 pub enum IndexState {
     /// It answers queries.
