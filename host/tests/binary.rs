@@ -6,7 +6,6 @@ use std::process::{Command, Output};
 
 fn provost(arguments: &[&str]) -> Output {
     let nowhere = tempfile::tempdir().unwrap();
-    // A clock that tests set is nothing that it knows.
     let mut command = Command::new(env!("CARGO_BIN_EXE_provost"));
     command.current_dir(&nowhere).args(arguments).output().unwrap()
 }

@@ -1,4 +1,4 @@
-//! What others say of the protocol, held against the real binary: a public conformance suite, the
+//! What others say of the protocol, held against a server in its own process: a public conformance suite, the
 //! request patterns of identity providers, and the list of the protocol's statements.
 
 #![allow(clippy::unwrap_used, reason = "tests")]

@@ -1,5 +1,5 @@
 //! What identity providers send, in the order they send it: each file of `sequences/` is one
-//! conversation, replayed against the real binary with nothing configured.
+//! conversation, replayed against a server in its own process with nothing configured.
 //!
 //! An answer may hold more than the file says, but each list has exactly the elements that the
 //! file names, in any order. `<name>` stands for what an earlier step kept under this name, `<any>`

@@ -145,7 +145,8 @@ fn tables(component: &Component, messages: &str, runs: &str) -> String {
         component.file().display()
     );
     let job = format!(
-        "config = {{ url = \"{runs}/run\", tells_end = true }}\n[plugin.grant]\nimports = [\"config\", \"state\", \"http\"]\n\
+        "config = {{ url = \"{runs}/run\", tells_end = true }}\n\
+         [plugin.grant]\nimports = [\"config\", \"state\", \"http\"]\n\
          http = [{{ origin = \"{runs}\", methods = [\"POST\"], private = true }}]\n\
          [[plugin.job]]\nname = \"tick\"\nevery = \"1s\""
     );
@@ -204,7 +205,7 @@ impl Component {
         }
     }
 
-    /// After a start: what is in place runs, or what was last good where that is half of one; and the other plugins run.
+    /// After a start: what is in place runs, or what was last good where that is half of one; and so do the others.
     fn came_back(&mut self, plugins: &[Value]) {
         self.good = self.in_place.unwrap_or(self.good);
         let state = if self.in_place.is_some() { "ready" } else { "outdated" };

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-/// The command under test: `src/twin.rs`, which is `provost` but for a clock that can be set. Cargo builds it whenever it
-/// builds a test or a bench of this package, so it is never older than they are.
+/// The command under test: `src/twin.rs`, which is `provost` but for a clock that can be set. Cargo builds it with every
+/// test and bench of this package, so it is never older than they are.
 pub fn provost() -> PathBuf {
     let tests = std::env::current_exe().expect("a test knows its own path");
     let profile = tests.parent().and_then(Path::parent).expect("tests stand in target/PROFILE/deps");

@@ -1,5 +1,5 @@
-//! A server as its callers reach it: by the SCIM base URI, the admin API and a token. Whether it runs in this process or
-//! in one of its own makes no difference here.
+//! A server as its callers reach it: by the SCIM base URI, the admin API and a token. Whether it runs in this process
+//! or in one of its own makes no difference here.
 
 use std::sync::Once;
 

@@ -1,7 +1,7 @@
 //! The `provost` command as the tests run it: the same `main`, built with them, so that it is never an older one.
 //!
-//! It can do one thing that `provost` cannot: where `TWIN_CLOCK` says a time, its clock stands there. Each line on stdin
-//! then moves the clock on by so many milliseconds, and is said again on stdout once that is done.
+//! It can do one thing that `provost` cannot: where `TWIN_CLOCK` says a time, its clock stands there. Each line on
+//! stdin then moves the clock on by so many milliseconds, and is said again on stdout once that is done.
 
 use std::process::ExitCode;
 

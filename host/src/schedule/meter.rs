@@ -1,5 +1,5 @@
-//! What is measured of the jobs, for Prometheus: how their runs end, how long they take and how late they begin, and when
-//! the last one was. Labels are the names of configured jobs and words of ours.
+//! What is measured of the jobs, for Prometheus: how their runs end, how long they take and how late they begin, and
+//! when the last one was. Labels are the names of configured jobs and words of ours.
 
 use std::collections::BTreeSet;
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -15,8 +15,8 @@ use crate::store::JobRecord;
 /// The name of whatever would be one too many.
 const OTHER: &str = "other";
 
-/// The jobs of which something was measured. A series takes memory until the process ends, which has one recorder for all
-/// of it, so jobs that come and go under new names have a name in common at last.
+/// The jobs of which something was measured. A series takes memory until the process ends, which has one recorder for
+/// all of it, so jobs that come and go under new names have a name in common at last.
 static MEASURED: LazyLock<Mutex<BTreeSet<JobName>>> = LazyLock::new(Mutex::default);
 
 /// A job of which no more is known than its row: when its last run ended, and when one last ended well.

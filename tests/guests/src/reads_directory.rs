@@ -1,4 +1,4 @@
-//! Asks the directory, in a review or in a job, and tells in a refusal's detail or in the report what it heard, as JSON.
+//! Asks the directory, in a review or a job, and tells in a refusal's detail or the report what it heard, as JSON.
 
 use provost_sdk::Value;
 use provost_sdk::prelude::*;
