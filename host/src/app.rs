@@ -30,6 +30,7 @@ use crate::schedule::Schedule;
 use crate::schemas::BadSchemas;
 use crate::store::{OpenError, Store, StoreError, TokenRecord};
 use crate::trace::Recent;
+use crate::watch::Watch;
 use crate::{telemetry, upkeep};
 
 include!(concat!(env!("OUT_DIR"), "/builtins.rs"));
@@ -144,9 +145,10 @@ impl App {
         let plugins =
             PluginHost::start(config.plugin.clone(), Some(data), backing, outbound, BUILTINS, clock.clone()).await?;
         let plugins = Arc::new(plugins);
-        if let Some(source) = crate::watch::source(config) {
+        if let Some(source) = crate::watch::source(config, schemas.clone()) {
             plugins.read_from(source).await;
         }
+        let watch = Watch::open(plugins.clone(), config.file.clone());
 
         let scim = listen("server.listen", config.server.listen).await?;
         let admin = listen("admin.listen", config.admin.listen).await?;
@@ -190,7 +192,7 @@ impl App {
             bulk: config.bulk.facts(),
             patch_answer: config.scim.patch_answer,
             recent: recent.clone(),
-            health: health(plugins.clone(), store.clone(), readings.clone()),
+            health: health(plugins.clone(), store.clone(), readings.clone(), clock.clone()),
         };
         let running = Running {
             plugins: plugins.clone(),
@@ -206,14 +208,15 @@ impl App {
             tokio::spawn(upkeep::indexes(store.clone(), stopped.clone())),
             tokio::spawn(serve(admin, admin::router(desk, Arc::new(telemetry::metrics)), stopped.clone())),
             tokio::spawn(telemetry::keep_metrics(stopped.clone())),
-            tokio::spawn(crate::watch::run(plugins.clone(), config.file.clone(), stopped.clone())),
-            tokio::spawn(upkeep::run(store.clone(), clock, keep_days, stopped.clone())),
+            tokio::spawn(watch.run(stopped.clone())),
+            tokio::spawn(upkeep::run(store.clone(), clock.clone(), keep_days, stopped.clone())),
             delivering,
             scheduling,
         ];
         let [_, admin_certificates] = &certificates;
         write_file(data, ADMIN_ADDRESS_FILE, &admin_address(admin_listens, admin_certificates.is_some()))?;
-        tasks.extend(certificates.into_iter().flatten().map(|kept| tokio::spawn(kept.keep(stopped.clone()))));
+        let kept = certificates.into_iter().flatten();
+        tasks.extend(kept.map(|kept| tokio::spawn(kept.keep(clock.clone(), stopped.clone()))));
         info!(address = %listens, base_url, "SCIM is served at {base_url}");
         let data = data.to_owned();
         Ok(Self {
@@ -358,12 +361,18 @@ fn health(
     plugins: Arc<PluginHost>,
     store: Arc<Store>,
     certificates: [Option<watch::Receiver<Reading>>; 2],
+    clock: Clock,
 ) -> Arc<dyn Fn() -> Health + Send + Sync> {
     Arc::new(move || {
         let trouble = certificates.iter().flatten().filter_map(|reading| {
             let section = reading.borrow().trouble.as_ref()?.section;
             Some(format!("the certificate of `{section}.tls` could not be renewed; the log says why"))
         });
+        let now = clock.now();
+        let untimely = ["server", "admin"]
+            .into_iter()
+            .zip(&certificates)
+            .filter_map(|(section, reading)| reading.as_ref()?.borrow().validity?.trouble(section, now));
         let stopped = store.has_stopped().then(|| "the store takes no more changes; restart the server".to_owned());
         // The reason may name files: that is for operators, and /health is for anybody.
         let reasons = plugins.statuses().into_iter().filter_map(|status| match status.state {
@@ -378,6 +387,6 @@ fn health(
         let refused = plugins.refused().filter(|refused| refused.plugins.is_empty());
         let refused = refused
             .map(|_| "the last change of the plugins was not applied; `provost plugin list` says why".to_owned());
-        Health { degraded: stopped.into_iter().chain(reasons).chain(refused).chain(trouble).collect() }
+        Health { degraded: stopped.into_iter().chain(reasons).chain(refused).chain(trouble).chain(untimely).collect() }
     })
 }

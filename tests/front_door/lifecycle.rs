@@ -100,6 +100,27 @@ async fn an_edited_configuration_is_noticed_and_applied() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn sighup_has_a_change_read_that_no_watch_notices() {
+    let place = Place::with(guests::VERSION_ONE);
+    let (links, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (link, file) = (links.path().join("provost.toml"), elsewhere.path().join("provost.toml"));
+    let listens = "[server]\nlisten = \"127.0.0.1:0\"\n";
+    std::fs::write(&file, listens).unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    let server = Process::configured_by(&link).await;
+    let plugins = async || server.admin("/plugins").await.expect(200).body["plugins"].as_array().unwrap().clone();
+
+    // The link's directory is watched, and nothing happens in it.
+    std::fs::write(&file, format!("{listens}{}", place.table("v", ""))).unwrap();
+    assert!(plugins().await.is_empty());
+    server.hang_up().await;
+
+    let there = async { while plugins().await.is_empty() {} };
+    tokio::time::timeout(PATIENCE, there).await.expect("the plugin is there");
+    assert_eq!(plugins().await[0]["state"], "ready");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_stays_as_it_is_keeps_its_counters_and_order_is_what_is_written() {
     let (one, two) = (Place::with(guests::VERSION_ONE), Place::with(guests::VERSION_TWO));
     let (a, b) = (one.table("a", ""), two.table("b", ""));
@@ -109,7 +130,8 @@ async fn what_stays_as_it_is_keeps_its_counters_and_order_is_what_is_written() {
     server.reconfigure(&format!("{b}{a}"));
     let answer = reload(&server).await.expect(200);
 
-    assert_eq!(answer.body, json!({ "loaded": [], "disabled": [], "removed": [], "reordered": true }));
+    let changed = json!({ "loaded": [], "disabled": [], "removed": [], "reordered": true, "outbound": false });
+    assert_eq!(answer.body, changed);
     assert_eq!(version(&server, "bea").await, "two");
     assert_eq!(server.plugins().await[0]["calls"], 2, "it is the same plugin as before");
     assert_eq!(reload(&server).await.expect(200).body["reordered"], false);

@@ -1,6 +1,6 @@
 //! The real binary as a child process, on a data directory of its own.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use reqwest::{Method, RequestBuilder};
@@ -20,6 +20,7 @@ pub struct Process {
     client: reqwest::Client,
     child: Child,
     data: TempDir,
+    config: PathBuf,
 }
 
 impl Process {
@@ -33,12 +34,20 @@ impl Process {
         let data = TempDir::new().expect("a data directory");
         server::share_compiled_guests(data.path());
         configure(&data, tables);
-        Self::on(data).await
+        let config = data.path().join("provost.toml");
+        Self::on(data, config).await
     }
 
-    async fn on(data: TempDir) -> Self {
+    /// Starts the binary with this file as its configuration, and waits until it serves.
+    pub async fn configured_by(config: &Path) -> Self {
+        let data = TempDir::new().expect("a data directory");
+        server::share_compiled_guests(data.path());
+        Self::on(data, config.to_owned()).await
+    }
+
+    async fn on(data: TempDir, config: PathBuf) -> Self {
         let mut command = Command::new(binary::provost());
-        command.current_dir(data.path()).arg("--data").arg(data.path()).arg("serve");
+        command.current_dir(data.path()).arg("--config").arg(&config).arg("--data").arg(data.path()).arg("serve");
         let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().expect("the binary starts");
         let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
         let base = loop {
@@ -48,25 +57,38 @@ impl Process {
             }
         };
         let token = std::fs::read_to_string(data.path().join("admin.token")).expect("the first start writes it");
-        Self { base, token: token.trim().to_owned(), client: server::client(), child, data }
+        Self { base, token: token.trim().to_owned(), client: server::client(), child, data, config }
     }
 
     /// Kills the process and starts it again on the same data.
     pub async fn restart(mut self) -> Self {
         self.child.kill().await.expect("it was running");
-        Self::on(self.data).await
+        Self::on(self.data, self.config).await
     }
 
     /// Kills the process and starts it again on the same data with these tables instead.
     pub async fn restart_with(mut self, tables: &str) -> Self {
         self.child.kill().await.expect("it was running");
         configure(&self.data, tables);
-        Self::on(self.data).await
+        Self::on(self.data, self.config).await
     }
 
     /// The process's number.
     pub fn pid(&self) -> u32 {
         self.child.id().expect("it runs")
+    }
+
+    /// Sends the process SIGHUP.
+    pub async fn hang_up(&self) {
+        let sent = Command::new("sh").arg("-c").arg(format!("kill -HUP {}", self.pid())).status().await;
+        assert!(sent.expect("there is a shell").success(), "the process runs");
+    }
+
+    /// Asks the admin API.
+    pub async fn admin(&self, path: &str) -> Answer {
+        let address = std::fs::read_to_string(self.data().join("admin.address")).expect("a running server writes it");
+        let url = format!("http://{}/admin{path}", address.trim());
+        self.send(self.client.get(url).bearer_auth(&self.token)).await
     }
 
     /// Its data directory.
