@@ -25,7 +25,7 @@ use crate::http::{self, Api, Health};
 use crate::listener::{Certificates, Listener, Reading, TlsError};
 use crate::outbound::Outbound;
 use crate::pipeline::{Pipeline, Settings};
-use crate::plugin::{Backing, PluginHost, PluginState, SandboxError};
+use crate::plugin::{Backing, PluginHost, PluginState, Refused, SandboxError};
 use crate::schedule::Schedule;
 use crate::schemas::BadSchemas;
 use crate::store::{OpenError, Store, StoreError, TokenRecord};
@@ -375,7 +375,8 @@ fn health(
             .filter_map(|(section, reading)| reading.as_ref()?.borrow().validity?.trouble(section, now));
         let stopped = store.has_stopped().then(|| "the store takes no more changes; restart the server".to_owned());
         // The reason may name files: that is for operators, and /health is for anybody.
-        let reasons = plugins.statuses().into_iter().filter_map(|status| match status.state {
+        let statuses = plugins.statuses();
+        let reasons = statuses.iter().filter_map(|status| match status.state {
             PluginState::Quarantined { .. } => {
                 Some(format!("plugin `{}` is quarantined; `provost plugin list` says why", status.name))
             }
@@ -384,7 +385,9 @@ fn health(
             }
             PluginState::Ready | PluginState::Disabled => None,
         });
-        let refused = plugins.refused().filter(|refused| refused.plugins.is_empty());
+        // A plugin that runs and could not be changed says so itself; one that was to be added cannot.
+        let said = |refused: &Refused| statuses.iter().any(|status| refused.reason_of(&status.name).is_some());
+        let refused = plugins.refused().filter(|refused| !said(refused));
         let refused = refused
             .map(|_| "the last change of the plugins was not applied; `provost plugin list` says why".to_owned());
         Health { degraded: stopped.into_iter().chain(reasons).chain(refused).chain(trouble).chain(untimely).collect() }
