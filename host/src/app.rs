@@ -25,11 +25,12 @@ use crate::http::{self, Ailment, Api, Health};
 use crate::listener::{Certificates, Listener, Reading, TlsError};
 use crate::outbound::Outbound;
 use crate::pipeline::{Pipeline, Settings};
-use crate::plugin::{Backing, PluginHost, PluginState, SandboxError};
+use crate::plugin::{Backing, PluginHost, PluginState, Refused, SandboxError};
 use crate::schedule::Schedule;
 use crate::schemas::BadSchemas;
 use crate::store::{OpenError, Store, StoreError, TokenRecord};
 use crate::trace::Recent;
+use crate::watch::Watch;
 use crate::{telemetry, upkeep};
 
 include!(concat!(env!("OUT_DIR"), "/builtins.rs"));
@@ -145,9 +146,10 @@ impl App {
         let plugins =
             PluginHost::start(config.plugin.clone(), Some(data), backing, outbound, BUILTINS, clock.clone()).await?;
         let plugins = Arc::new(plugins);
-        if let Some(source) = crate::watch::source(config) {
+        if let Some(source) = crate::watch::source(config, schemas.clone()) {
             plugins.read_from(source).await;
         }
+        let watch = Watch::open(plugins.clone(), config.file.clone());
 
         let scim = listen("server.listen", config.server.listen).await?;
         let admin = listen("admin.listen", config.admin.listen).await?;
@@ -182,7 +184,7 @@ impl App {
         );
         let (schedule, scheduling) =
             Schedule::start(store.clone(), plugins.roster().clone(), clock.clone(), stopped.clone());
-        let health = health(plugins.clone(), store.clone(), readings.clone());
+        let health = health(plugins.clone(), store.clone(), readings.clone(), clock.clone());
         let api = Api {
             pipeline: pipeline.clone(),
             store: store.clone(),
@@ -209,14 +211,15 @@ impl App {
             tokio::spawn(upkeep::indexes(store.clone(), stopped.clone())),
             tokio::spawn(serve(admin, admin::router(desk, Arc::new(telemetry::metrics)), stopped.clone())),
             tokio::spawn(telemetry::keep_metrics(stopped.clone())),
-            tokio::spawn(crate::watch::run(plugins.clone(), config.file.clone(), stopped.clone())),
-            tokio::spawn(upkeep::run(store.clone(), clock, keep_days, stopped.clone())),
+            tokio::spawn(watch.run(stopped.clone())),
+            tokio::spawn(upkeep::run(store.clone(), clock.clone(), keep_days, stopped.clone())),
             delivering,
             scheduling,
         ];
         let [_, admin_certificates] = &certificates;
         write_file(data, ADMIN_ADDRESS_FILE, &admin_address(admin_listens, admin_certificates.is_some()))?;
-        tasks.extend(certificates.into_iter().flatten().map(|kept| tokio::spawn(kept.keep(stopped.clone()))));
+        let kept = certificates.into_iter().flatten();
+        tasks.extend(kept.map(|kept| tokio::spawn(kept.keep(clock.clone(), stopped.clone()))));
         info!(address = %listens, base_url, "SCIM is served at {base_url}");
         let data = data.to_owned();
         Ok(Self {
@@ -361,6 +364,7 @@ fn health(
     plugins: Arc<PluginHost>,
     store: Arc<Store>,
     certificates: [Option<watch::Receiver<Reading>>; 2],
+    clock: Clock,
 ) -> Arc<dyn Fn() -> Health + Send + Sync> {
     // A reason may name files: that is for operators, and /health is for anybody.
     Arc::new(move || {
@@ -369,21 +373,30 @@ fn health(
             let told = format!("the certificate of `{}.tls` could not be renewed", trouble.section);
             Some(Ailment { told: format!("{told}; the log says why"), reason: format!("{told}: {trouble}") })
         });
+        let now = clock.now();
+        let untimely = ["server", "admin"]
+            .into_iter()
+            .zip(&certificates)
+            .filter_map(|(section, reading)| reading.as_ref()?.borrow().validity?.trouble(section, now));
         let stopped = store.has_stopped().then(|| "the store takes no more changes; restart the server".to_owned());
-        let stopped = stopped.map(|told| Ailment { reason: told.clone(), told });
-        let plugged = plugins.statuses().into_iter().filter_map(|status| {
-            let (is, reason) = match status.state {
+        let alike = |told: String| Ailment { reason: told.clone(), told };
+        let statuses = plugins.statuses();
+        let plugged = statuses.iter().filter_map(|status| {
+            let (is, reason) = match &status.state {
                 PluginState::Quarantined { reason } => ("is quarantined", reason),
                 PluginState::Outdated { reason } => ("runs as it was last good", reason),
                 PluginState::Ready | PluginState::Disabled => return None,
             };
-            Some(Ailment { told: format!("plugin `{}` {is}; `provost plugin list` says why", status.name), reason })
+            let told = format!("plugin `{}` {is}; `provost plugin list` says why", status.name);
+            Some(Ailment { told, reason: reason.clone() })
         });
-        let refused = plugins.refused().filter(|refused| refused.plugins.is_empty());
-        let refused = refused.map(|refused| {
+        // A plugin that runs and could not be changed says so itself; one that was to be added cannot.
+        let said = |refused: &Refused| statuses.iter().any(|status| refused.reason_of(&status.name).is_some());
+        let refused = plugins.refused().filter(|refused| !said(refused)).map(|refused| {
             let told = "the last change of the plugins was not applied; `provost plugin list` says why";
             Ailment { told: told.to_owned(), reason: refused.reason }
         });
-        Health { degraded: stopped.into_iter().chain(plugged).chain(refused).chain(trouble).collect() }
+        let certificates = trouble.chain(untimely.map(alike));
+        Health { degraded: stopped.map(alike).into_iter().chain(plugged).chain(refused).chain(certificates).collect() }
     })
 }

@@ -476,12 +476,8 @@ impl Config {
     fn check_outbound(&self) -> Result<(), ConfigError> {
         self.outbound.check().map_err(|(key, text)| ConfigError::Senseless { key: format!("outbound.{key}"), text })?;
         check_secrets(&self.secret).map_err(|(key, text)| ConfigError::Senseless { key, text })?;
-        for plugin in &self.plugin {
-            if let Some(name) = plugin.grant.secrets.iter().find(|name| !self.secret.contains_key(*name)) {
-                let text = format!("there is no `[secret.{name}]`");
-                return Err(ConfigError::Senseless { key: format!("grant.secrets` of plugin `{}", plugin.name), text });
-            }
-        }
+        let known = |name: &str| self.secret.contains_key(name);
+        self.plugin.iter().try_for_each(|plugin| plugin.check_secrets(known))?;
         Ok(())
     }
 
@@ -523,14 +519,17 @@ impl Config {
         Ok(())
     }
 
-    /// What can be judged only beside the schemas: which attributes are indexed, and whose `/Me` is.
+    /// What can be judged only beside the schemas: which attributes are indexed, whose `/Me` is, and what plugins' tables
+    /// name.
     ///
     /// # Errors
     /// The key, and what was expected.
     pub fn check_beside(&self, schemas: &Schemas) -> Result<(), ConfigError> {
         let indexes = self.store.indexes(schemas)?;
         let wrong = |(key, text): (&str, String)| ConfigError::Senseless { key: format!("scim.me.{key}"), text };
-        self.scim.me.check(schemas, &indexes).map_err(wrong)
+        self.scim.me.check(schemas, &indexes).map_err(wrong)?;
+        self.plugin.iter().try_for_each(|plugin| plugin.check_beside(schemas))?;
+        Ok(())
     }
 
     /// Nobody registers but past a plugin that is asked about every new User and can say no.

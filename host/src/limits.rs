@@ -309,8 +309,8 @@ pub const HANDSHAKE_MILLIS_MAX: u64 = 10_000;
 /// How large a file with certificates or a key may be, in bytes.
 pub const TLS_FILE_BYTES_MAX: u64 = 1024 * 1024;
 
-/// How long the files of a certificate have to be whole after one of them changed, in milliseconds.
-pub const TLS_SETTLE_MILLIS: u64 = 250;
+/// How long before a certificate's end operators are told, in seconds: a week.
+pub const TLS_NOTICE_SECONDS: i64 = 7 * 24 * 60 * 60;
 
 /// How many secrets the operator may configure.
 pub const SECRETS_MAX: usize = 256;

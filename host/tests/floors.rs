@@ -13,7 +13,7 @@ const FLOORS: [&[&str]; 6] = [
     &["plugin", "delivery", "schedule", "upkeep"],
     &["pipeline"],
     &["http", "admin"],
-    &["main", "lib", "app", "cli", "config", "listener", "schemas", "telemetry", "watch"],
+    &["main", "lib", "app", "cli", "config", "eyes", "listener", "schemas", "telemetry", "watch"],
 ];
 
 /// What may be named by these modules only.
@@ -31,7 +31,7 @@ const ROOMS: [(&str, &[&str]); 14] = [
     ("tokio_rustls", &["listener"]),
     ("SystemTime", &["clock"]),
     ("metrics_exporter_prometheus", &["telemetry"]),
-    ("notify", &["listener", "watch"]),
+    ("notify", &["eyes"]),
 ];
 
 /// The admin door authenticates and logs the way the SCIM door does; a change is described with the

@@ -2,8 +2,9 @@
 
 use provost_tests::guests::{self, plugin};
 use provost_tests::server::{TestServer, person};
-use provost_tests::{Receiver, server::user};
+use provost_tests::{Receiver, binary, server::user};
 use serde_json::{Value, json};
+use tokio::process::Command;
 
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
@@ -356,4 +357,79 @@ async fn an_upgrade_that_asks_for_more_waits_until_it_is_granted() {
     server.reconfigure(&table(more));
     reload().await.expect(200);
     assert_eq!(server.plugins().await[0]["state"], "ready");
+}
+
+/// Tables that name something that is not there, each with the key, the name, and words that help.
+const MISSPELT: [(&str, [&str; 3]); 6] = [
+    ("types = [\"User\", \"Users\"]", ["types", "`Users`", "`User`, `Group`"]),
+    ("paths = [\"tittle\"]", ["paths", "`tittle`", "name.givenName"]),
+    ("grant = { read = [\"name.middle\"] }", ["grant.read", "`name.middle`", "`User`, `Group`"]),
+    (
+        "grant = { write = [\"title\", \"urn:example:2.0:User:desk\"] }",
+        ["grant.write", "`urn:example:2.0:User:desk`", "URN"],
+    ),
+    ("grant = { imports = [\"directory\"], directory = [\"user\"] }", ["grant.directory", "`user`", "`User`, `Group`"]),
+    (
+        "grant = { imports = [\"directory-write\"], directory_write = [{ type = \"Role\", operations = [\"patch\"] }] }",
+        ["grant.directory_write", "`Role`", "`User`, `Group`"],
+    ),
+];
+
+fn told(said: &str, words: [&str; 3]) {
+    assert!(said.contains("`stamp`"), "the plugin is named: {said}");
+    assert!(words.iter().all(|word| said.contains(word)), "{words:?}: {said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_table_names_and_is_not_there_is_told_before_anything_starts() {
+    let data = tempfile::tempdir().unwrap();
+    for (table, words) in MISSPELT {
+        let config = format!("[server]\nlisten = \"127.0.0.1:0\"\n{}", plugin(guests::STAMP, table));
+        std::fs::write(data.path().join("provost.toml"), config).unwrap();
+        for command in ["check", "serve"] {
+            let mut provost = Command::new(binary::provost());
+            let output = provost.current_dir(data.path()).arg(command).output().await.unwrap();
+            assert!(!output.status.success(), "{command} {table}");
+            told(&String::from_utf8_lossy(&output.stderr), words);
+        }
+    }
+    assert!(!data.path().join("provost-data").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_table_names_and_is_not_there_is_refused_while_the_server_runs() {
+    let good = plugin(
+        guests::STAMP,
+        "config = { set = { nickName = \"x\" } }\ngrant = { imports = [\"config\"], write = [\"nickName\"] }",
+    );
+    let server = TestServer::start(&good).await;
+    for (table, words) in MISSPELT {
+        server.reconfigure(&plugin(guests::STAMP, table));
+        let refused = server.admin("POST", "/plugins/reload").await.expect(400).body;
+        told(refused["detail"].as_str().unwrap(), words);
+    }
+    let installed = json!({
+        "name": "other", "plugin": guests::STAMP, "grant": { "imports": ["config"], "write": ["nickname.first"] },
+    });
+    let refused = server.admin_with("POST", "/plugins", installed).await.expect(409).body;
+    let detail = refused["detail"].as_str().unwrap();
+    assert!(detail.contains("`other`") && detail.contains("`nickname.first`"), "{detail}");
+
+    assert_eq!(server.post("/Users", user("ana")).await.expect(201).body["nickName"], "x");
+    assert_eq!(server.plugins().await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manifest_may_ask_for_what_an_installation_does_not_have() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("rule.wasm");
+    std::fs::copy(guests::STAMP, &file).unwrap();
+    let ask = "[ask]\nimports = [\"config\", \"directory\"]\nwrite = [\"nickName\", \"badge\"]\n\
+               directory = [\"Device\"]\ntypes = [\"User\", \"Device\"]\n";
+    std::fs::write(directory.path().join("rule.plugin.toml"), ask).unwrap();
+    let table = "config = { set = { nickName = \"x\" } }\ngrant = { imports = [\"config\"], write = [\"nickName\"] }";
+    let server = TestServer::start(&plugin(file.to_str().unwrap(), table)).await;
+
+    assert_eq!(server.plugins().await[0]["state"], "ready", "{:?}", server.plugins().await);
+    assert_eq!(server.post("/Users", user("ana")).await.expect(201).body["nickName"], "x");
 }

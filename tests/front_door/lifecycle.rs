@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use provost_tests::Process;
+use provost_tests::door::until;
 use provost_tests::guests;
 use provost_tests::receiver::PATIENCE;
 use provost_tests::server::{Answer, SCIM_JSON, TestServer, user};
@@ -100,6 +101,25 @@ async fn an_edited_configuration_is_noticed_and_applied() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn sighup_has_a_change_read_that_no_watch_notices() {
+    let place = Place::with(guests::VERSION_ONE);
+    let (links, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (link, file) = (links.path().join("provost.toml"), elsewhere.path().join("provost.toml"));
+    let listens = "[server]\nlisten = \"127.0.0.1:0\"\n";
+    std::fs::write(&file, listens).unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    let server = Process::configured_by(&link).await;
+
+    // The link's directory is watched, and nothing happens in it.
+    std::fs::write(&file, format!("{listens}{}", place.table("v", ""))).unwrap();
+    assert!(server.plugins().await.is_empty());
+    server.hang_up().await;
+
+    let there = until("the reload", async || server.plugins().await.into_iter().next()).await;
+    assert_eq!(there["state"], "ready");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_stays_as_it_is_keeps_its_counters_and_order_is_what_is_written() {
     let (one, two) = (Place::with(guests::VERSION_ONE), Place::with(guests::VERSION_TWO));
     let (a, b) = (one.table("a", ""), two.table("b", ""));
@@ -109,7 +129,8 @@ async fn what_stays_as_it_is_keeps_its_counters_and_order_is_what_is_written() {
     server.reconfigure(&format!("{b}{a}"));
     let answer = reload(&server).await.expect(200);
 
-    assert_eq!(answer.body, json!({ "loaded": [], "disabled": [], "removed": [], "reordered": true }));
+    let changed = json!({ "loaded": [], "disabled": [], "removed": [], "reordered": true, "outbound": false });
+    assert_eq!(answer.body, changed);
     assert_eq!(version(&server, "bea").await, "two");
     assert_eq!(server.plugins().await[0]["calls"], 2, "it is the same plugin as before");
     assert_eq!(reload(&server).await.expect(200).body["reordered"], false);

@@ -12,7 +12,7 @@ use provost::clock::Clock;
 use provost_tests::binary;
 use provost_tests::guests::{self, plugin};
 use provost_tests::receiver::PATIENCE;
-use provost_tests::server::{TestServer, user};
+use provost_tests::server::{Answer, TestServer, user};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -63,6 +63,14 @@ impl Vault {
     #[track_caller]
     fn untouched(&mut self) {
         assert!(self.seen.try_recv().is_err(), "a request arrived that must not have been sent");
+    }
+
+    /// An OAuth secret whose tokens come from here.
+    fn oauth(&self, kept: &str, client_id: &str) -> String {
+        format!(
+            "[secret.crm]\n{kept}\nkind = \"oauth\"\ntoken_url = \"{}/token\"\nprivate = true\nclient_id = \"{client_id}\"\n",
+            self.origin
+        )
     }
 
     fn answer(&self, status: StatusCode) {
@@ -313,6 +321,176 @@ async fn a_token_is_got_once_renewed_before_its_end_and_got_anew_after_a_refusal
     let refused = learned(&server).await;
     assert!(refused.contains("no token for the secret `crm`") && refused.contains("403"), "{refused}");
     assert!(!refused.contains(SECRET) && !refused.contains("token-number"), "{refused}");
+}
+
+async fn reload(server: &TestServer) -> Answer {
+    server.admin("POST", "/plugins/reload").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_brings_new_secrets_and_changes_and_takes_away_old_ones() {
+    let mut vault = Vault::open().await;
+    let crm = |value: &str| format!("[secret.crm]\nvalue = \"{value}\"\n");
+    let sender = vault.sender("crm", &["crm"], "");
+    let server = TestServer::start(&format!("{sender}{}", crm("the-first-s3cret"))).await;
+    learned(&server).await;
+    assert_eq!(vault.next().await.authorization, "Bearer the-first-s3cret");
+
+    server.reconfigure(&format!("{sender}{}", crm("the-second-s3cret")));
+    let changed = reload(&server).await.expect(200).body;
+    let outbound = json!({ "loaded": [], "disabled": [], "removed": [], "reordered": false, "outbound": true });
+    assert_eq!(changed, outbound);
+    learned(&server).await;
+    assert_eq!(vault.next().await.authorization, "Bearer the-second-s3cret");
+    assert_eq!(server.plugins().await[0]["calls"], 2, "it is the same plugin as before");
+
+    let (_directory, file) = secret_file(SECRET);
+    let hr = format!("[secret.hr]\nfile = {file:?}\nkind = \"header\"\nheader = \"X-Api-Key\"\n");
+    server.reconfigure(&format!("{}{hr}", vault.sender("hr", &["hr"], "")));
+    reload(&server).await.expect(200);
+    learned(&server).await;
+    let seen = vault.next().await;
+    assert_eq!((seen.api_key.as_str(), seen.authorization.as_str()), (SECRET, ""));
+
+    server.reconfigure(&format!("{}{hr}", vault.sender("crm", &["hr"], "")));
+    reload(&server).await.expect(200);
+    assert!(learned(&server).await.contains("no secret named `crm` is granted"));
+    vault.untouched();
+    assert_eq!(reload(&server).await.expect(200).body["outbound"], false);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_with_anything_wrong_in_it_leaves_secrets_and_plugins_as_they_were() {
+    let (_directory, file) = secret_file("");
+    let mut vault = Vault::open().await;
+    let old = format!("{}[secret.crm]\nvalue = \"{SECRET}\"\n", vault.sender("crm", &["crm"], ""));
+    let sender = vault.sender("hr", &["hr"], "");
+    let hr = "[secret.hr]\nvalue = \"an0ther-s3cret\"\n";
+    let server = TestServer::start(&old).await;
+    let nowhere = plugin("/nowhere.wasm", "");
+    for (config, status, words) in [
+        // What is wrong with the secrets and with what they are sent with.
+        (format!("{sender}[secret.hr]\nfile = \"gone.secret\"\n"), 400, ["`secret.hr.file`", "gone.secret"]),
+        (format!("{sender}[secret.hr]\nfile = {file:?}\n"), 400, ["`secret.hr.file`", "shorter than"]),
+        (format!("{sender}[secret.hr]\nenv = \"PROVOST_NONE\"\n"), 400, ["`secret.hr.env`", "`PROVOST_NONE`"]),
+        (format!("{sender}[secret.hr]\nvalue = \"an0ther\"\nkind = \"basic\"\n"), 400, ["secret.hr.username", "needs"]),
+        (format!("{sender}{hr}[outbound]\nca_file = {file:?}\n"), 400, ["`outbound.ca_file`", "no certificate"]),
+        (format!("{sender}{hr}[outbound]\nproxy = \"nowhere\"\n"), 400, ["`outbound.proxy`", "expected a URL"]),
+        // A secret that a plugin still names.
+        (sender.clone(), 400, ["grant.secrets", "`[secret.hr]`"]),
+        // What is wrong with a plugin beside them.
+        (format!("{sender}{nowhere}{hr}"), 409, ["`nowhere`", "cannot be read"]),
+        (format!("{sender}{hr}[[plugin]]\nname = \"x\"\n"), 400, ["missing field", "`plugin`"]),
+    ] {
+        server.reconfigure(&config);
+        let refused = reload(&server).await.expect(status).body;
+
+        let detail = refused["detail"].as_str().unwrap();
+        assert!(words.iter().all(|word| detail.contains(word)), "{words:?}: {detail}");
+        assert!(!detail.contains("an0ther"), "{detail}");
+        let listed = server.admin("GET", "/plugins").await.expect(200).body;
+        assert!(listed["refused"]["reason"].as_str().unwrap().contains(words[0]), "{listed}");
+        assert_eq!(server.health().await.body["status"], "degraded");
+        assert!(learned(&server).await.starts_with("200"));
+        assert_eq!(vault.next().await.authorization, format!("Bearer {SECRET}"), "{words:?}");
+    }
+
+    server.reconfigure(&format!("{sender}{hr}"));
+    reload(&server).await.expect(200);
+    assert_eq!(server.health().await.body["status"], "ok");
+    learned(&server).await;
+    assert_eq!(vault.next().await.authorization, "Bearer an0ther-s3cret");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_a_plugin_installed_by_command_is_granted_cannot_be_taken_away() {
+    let mut vault = Vault::open().await;
+    let crm = format!("[secret.crm]\nvalue = \"{SECRET}\"\n");
+    let server = TestServer::start(&crm).await;
+    let sender = |secret: &str| {
+        json!({
+            "name": "s", "plugin": guests::SENDS_REQUEST,
+            "config": { "url": format!("{}/api", vault.origin), "credential": secret },
+            "grant": {
+                "imports": ["config", "http"], "secrets": [secret],
+                "http": [{ "origin": vault.origin, "methods": ["GET"], "private": true }],
+            },
+        })
+    };
+    let unknown = server.admin_with("POST", "/plugins", sender("hr")).await.expect(409).body;
+    assert!(unknown["detail"].as_str().unwrap().contains("there is no `[secret.hr]`"), "{unknown}");
+    server.admin_with("POST", "/plugins", sender("crm")).await.expect(201);
+
+    server.reconfigure("");
+    let refused = reload(&server).await.expect(409).body;
+
+    let detail = refused["detail"].as_str().unwrap();
+    assert!(detail.contains("`s`") && detail.contains("grant.secrets") && detail.contains("secret.crm"), "{detail}");
+    learned(&server).await;
+    assert_eq!(vault.next().await.authorization, format!("Bearer {SECRET}"));
+
+    server.admin("DELETE", "/plugins/s").await.expect(200);
+    assert_eq!(reload(&server).await.expect(200).body["outbound"], true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_kept_over_a_reload_and_forgotten_with_what_it_was_got_with() {
+    let (_directory, file) = secret_file(SECRET);
+    let kept = format!("file = {file:?}");
+    let mut vault = Vault::open().await;
+    let sender = vault.sender("crm", &["crm"], "");
+    let server = TestServer::start(&format!("{sender}{}", vault.oauth(&kept, "provost"))).await;
+    learned(&server).await;
+    assert_eq!((vault.next().await.path.as_str(), vault.next().await.path.as_str()), ("/token", "/api"));
+
+    let other = "[secret.other]\nvalue = \"s0mething else\"\n";
+    server.reconfigure(&format!("{sender}{}{other}", vault.oauth(&kept, "provost")));
+    assert_eq!(reload(&server).await.expect(200).body["outbound"], true);
+    learned(&server).await;
+    assert_eq!(vault.next().await.authorization, "Bearer token-number-1", "nothing of this secret has changed");
+
+    server.reconfigure(&format!("{sender}{}", vault.oauth(&kept, "another client")));
+    reload(&server).await.expect(200);
+    learned(&server).await;
+    let client = format!("another+client:{SECRET}");
+    assert_eq!(vault.next().await.authorization, format!("Basic {}", base64(&client)));
+    assert_eq!(vault.next().await.authorization, "Bearer token-number-2");
+
+    // The client secret is read at every use, and so needs no reload.
+    std::fs::write(&file, "the-next-s3cret").unwrap();
+    learned(&server).await;
+    assert_eq!(vault.next().await.authorization, format!("Basic {}", base64("another+client:the-next-s3cret")));
+    assert_eq!(vault.next().await.authorization, "Bearer token-number-3");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_in_flight_ends_with_the_secrets_it_began_with() {
+    let mut vault = Vault::open().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    let slow = plugin(
+        guests::SLOW_HOST_CALL,
+        &format!(
+            "on_fault = \"skip\"\nconfig = {{ url = \"{origin}\" }}\ngrant = {{ imports = [\"config\", \"http\"], \
+             http = [{{ origin = \"{origin}\", methods = [\"GET\"], private = true }}] }}"
+        ),
+    );
+    let sender = vault.sender("crm", &["crm"], "");
+    let tables = |value: &str| format!("{slow}{sender}[secret.crm]\nvalue = \"{value}\"\n");
+    let server = TestServer::start(&tables("the-first-s3cret")).await;
+
+    let reloaded = async {
+        let (connection, _) = listener.accept().await.unwrap();
+        server.reconfigure(&tables("the-second-s3cret"));
+        assert_eq!(reload(&server).await.expect(200).body["outbound"], true);
+        drop(connection);
+    };
+    tokio::join!(learned(&server), reloaded);
+
+    assert_eq!(vault.next().await.authorization, "Bearer the-first-s3cret");
+    server.admin("POST", "/plugins/slow-host-call/disable").await.expect(200);
+    learned(&server).await;
+    assert_eq!(vault.next().await.authorization, "Bearer the-second-s3cret");
 }
 
 #[tokio::test(flavor = "multi_thread")]

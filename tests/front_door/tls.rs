@@ -1,10 +1,12 @@
 //! TLS at the doors: who is served, who is not, and how a certificate is renewed while requests run.
 
 use std::path::Path;
-use std::process::Output;
+use std::process::{Output, Stdio};
 use std::sync::Arc;
 
 use futures::FutureExt as _;
+use jiff::Timestamp;
+use provost::clock::Clock;
 use provost::listener::Reading;
 use provost_tests::binary;
 use provost_tests::engine::engine;
@@ -16,7 +18,7 @@ use reqwest::tls::Version;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use tempfile::TempDir;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::sync::watch;
@@ -61,7 +63,19 @@ impl Office {
 
     /// Puts a certificate where the server looks for it, and hands it over.
     fn renew(&self) -> CertificateDer<'static> {
-        let (certificate, key) = self.issue();
+        self.put(self.issue())
+    }
+
+    /// The same for a certificate of the years from the first to the last, which does not count.
+    fn renew_for(&self, years: std::ops::Range<i32>) -> CertificateDer<'static> {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+        params.not_before = rcgen::date_time_ymd(years.start, 1, 1);
+        params.not_after = rcgen::date_time_ymd(years.end, 1, 1);
+        self.put((params.signed_by(&key, &self.authority).unwrap().pem(), key.serialize_pem()))
+    }
+
+    fn put(&self, (certificate, key): (String, String)) -> CertificateDer<'static> {
         self.write("key.pem", &key);
         self.write("cert.pem", &certificate);
         CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()
@@ -221,6 +235,61 @@ async fn a_certificate_that_cannot_be_used_changes_nothing_but_health() {
     until(reading(&server), |reading| reading.changes == 1 && reading.trouble.is_none()).await;
     assert_eq!(office.shown(&server).await, second);
     assert!(!health().await.contains("server.tls"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_before_or_after_its_time_degrades_health() {
+    let at = |text: &str| text.parse::<Timestamp>().unwrap();
+    let clock = Clock::fixed(at("1999-12-31T23:59:59Z"));
+    let advance = |to: &str| clock.advance_ms(at(to).duration_since(clock.now()).as_millis() as i64);
+    let office = Office::new();
+    office.renew_for(2000..2100);
+    let server = TestServer::at(clock.clone(), &office.table("server", "")).await;
+    let health = async || {
+        let url = format!("https://{}/health", server.app.listens);
+        office.client().build().unwrap().get(url).send().await.unwrap().text().await.unwrap()
+    };
+
+    let early = health().await;
+    assert!(early.contains("degraded") && early.contains("`server.tls` is not valid before 2000-01-01"), "{early}");
+    for good in ["2000-01-01T00:00:00Z", "2099-12-31T00:00:00Z", "2100-01-01T00:00:00Z"] {
+        advance(good);
+        assert!(health().await.contains("\"ok\""), "{good}: {}", health().await);
+    }
+    advance("2100-01-01T00:00:01Z");
+    let late = health().await;
+    assert!(late.contains("degraded") && late.contains("`server.tls` expired at 2100-01-01"), "{late}");
+
+    office.renew_for(2000..2200);
+    until(reading(&server), |reading| reading.changes == 1).await;
+    assert!(health().await.contains("\"ok\""), "{}", health().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expired_certificate_is_told_by_the_check_and_in_the_log() {
+    let office = Office::new();
+    office.renew_for(2000..2001);
+    let config = format!("[server]\nlisten = \"127.0.0.1:0\"\n{}", office.table("server", ""));
+    std::fs::write(office.path("provost.toml"), config).unwrap();
+    let expired = "the certificate of `server.tls` expired at 2001-01-01T00:00:00Z";
+
+    let mut check = Command::new(binary::provost());
+    let checked = check.current_dir(office.directory.path()).arg("check").output().await.unwrap();
+    assert!(checked.status.success() && text(&checked).contains(expired), "{}", text(&checked));
+
+    let mut serve = Command::new(binary::provost());
+    serve.current_dir(office.directory.path()).arg("serve").stderr(Stdio::piped()).stdout(Stdio::null());
+    let mut serving = serve.kill_on_drop(true).spawn().unwrap();
+    let mut log = BufReader::new(serving.stderr.take().unwrap()).lines();
+    let told = async {
+        while let Some(line) = log.next_line().await.unwrap() {
+            if line.contains("ERROR") && line.contains(expired) {
+                return true;
+            }
+        }
+        false
+    };
+    assert!(tokio::time::timeout(PATIENCE, told).await.expect("a line about it"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -408,14 +477,22 @@ async fn requests_trust_the_authority_that_the_operator_names_beside_the_systems
              http = [{{ origin = \"{origin}\", methods = [\"GET\"], private = true }}]\n"
         ),
     );
-    let learned = async |server: TestServer| {
+    let learned = async |server: &TestServer| {
         server.post("/Users", user("ana")).await.expect(409).body["detail"].as_str().unwrap().to_owned()
     };
 
     let trusting = format!("{guest}[outbound]\nca_file = {:?}\n", office.path("ca.pem"));
-    let said = learned(TestServer::start(&trusting).await).await;
+    let server = TestServer::start(&trusting).await;
+    let said = learned(&server).await;
     assert!(said.starts_with("200"), "{said}");
 
-    let said = learned(TestServer::start(&guest).await).await;
+    // Another authority in the same file is noticed, and no connection from before is used again.
+    let mut changes = server.app.plugins.changes();
+    office.write("ca.pem", &Office::new().authority.pem());
+    tokio::time::timeout(PATIENCE, changes.changed()).await.expect("the change is noticed").unwrap();
+    let said = learned(&server).await;
+    assert!(said.contains("no answer: Tls"), "{said}");
+
+    let said = learned(&TestServer::start(&guest).await).await;
     assert!(said.contains("no answer: Tls"), "{said}");
 }

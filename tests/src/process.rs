@@ -1,7 +1,8 @@
 //! The command under test as a child process, on a data directory of its own.
 
+use std::ffi::OsStr;
 use std::ops::Deref;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use jiff::Timestamp;
@@ -22,6 +23,8 @@ pub struct Process {
     child: Child,
     watch: Option<Mutex<Watch>>,
     data: TempDir,
+    /// The file of its own, if it has one.
+    config: Option<PathBuf>,
 }
 
 /// The clock of a process, where that is the test's.
@@ -39,17 +42,24 @@ impl Process {
 
     /// Starts the command with these tables besides, and waits until it serves.
     pub async fn with(tables: &str) -> Self {
-        Self::on(fresh(tables), None).await
+        Self::on(fresh(tables), None, None).await
     }
 
     /// The same, with a clock that stands at this time until [`Process::advance_ms`].
     pub async fn at(now: Timestamp, tables: &str) -> Self {
-        Self::on(fresh(tables), Some(now)).await
+        Self::on(fresh(tables), None, Some(now)).await
     }
 
-    async fn on(data: TempDir, now: Option<Timestamp>) -> Self {
+    /// Starts the command with this file as its configuration, and waits until it serves.
+    pub async fn configured_by(config: &Path) -> Self {
+        Self::on(fresh(""), Some(config.to_owned()), None).await
+    }
+
+    /// Without a file of its own, the one in the data directory is its configuration.
+    async fn on(data: TempDir, config: Option<PathBuf>, now: Option<Timestamp>) -> Self {
         let mut command = Command::new(binary::provost());
-        command.current_dir(data.path()).arg("--data").arg(data.path()).arg("serve");
+        command.current_dir(data.path()).arg("--data").arg(data.path());
+        command.args(config.iter().flat_map(|file| [OsStr::new("--config"), file.as_os_str()])).arg("serve");
         if let Some(now) = now {
             command.env(binary::CLOCK_VARIABLE, now.to_string()).stdin(Stdio::piped());
         }
@@ -64,7 +74,7 @@ impl Process {
         let watch = child.stdin.take().zip(now).map(|(set, now)| Mutex::new(Watch { now, set, is_set: lines }));
         let read = |file: &str| std::fs::read_to_string(data.path().join(file)).expect("the first start writes it");
         let door = Door::new(&base, &format!("http://{}", read(ADMIN_ADDRESS_FILE)), &read(ADMIN_TOKEN_FILE));
-        Self { door, child, watch, data }
+        Self { door, child, watch, data, config }
     }
 
     /// Moves the clock on, and returns once it stands there.
@@ -91,12 +101,18 @@ impl Process {
     }
 
     async fn again(self) -> Self {
-        Self::on(self.data, self.watch.map(|watch| watch.into_inner().now)).await
+        Self::on(self.data, self.config, self.watch.map(|watch| watch.into_inner().now)).await
     }
 
     /// The process's number.
     pub fn pid(&self) -> u32 {
         self.child.id().expect("it runs")
+    }
+
+    /// Sends the process SIGHUP.
+    pub async fn hang_up(&self) {
+        let sent = Command::new("sh").arg("-c").arg(format!("kill -HUP {}", self.pid())).status().await;
+        assert!(sent.expect("there is a shell").success(), "the process runs");
     }
 
     /// Its data directory.

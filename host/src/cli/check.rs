@@ -20,7 +20,9 @@ pub(super) async fn check(place: &Place) -> Result<ExitCode, Failure> {
     outbound(&config, &Clock::System).await?;
     config.remarks.iter().for_each(|remark| println!("{remark}"));
     for (section, tls) in [("server", &config.server.tls), ("admin", &config.admin.tls)] {
-        tls.as_ref().map(|files| Certificates::read(section, files, |_| ())).transpose()?;
+        let read = tls.as_ref().map(|files| Certificates::read(section, files, |_| ())).transpose()?;
+        let validity = read.and_then(|read| read.reading().borrow().validity);
+        validity.and_then(|it| it.remark(section, Clock::System.now())).iter().for_each(|remark| println!("{remark}"));
     }
     match place.config_file() {
         Some(file) => println!("the configuration `{}` is good", file.display()),

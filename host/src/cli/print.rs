@@ -187,9 +187,15 @@ pub(super) fn changed(answer: &Value) {
             nothing = false;
         }
     }
-    if answer["reordered"] == Value::Bool(true) {
-        println!("the order is another one");
-    } else if nothing {
+    for (key, words) in
+        [("reordered", "the order is another one"), ("outbound", "requests leave with other secrets or settings")]
+    {
+        if answer[key] == Value::Bool(true) {
+            println!("{words}");
+            nothing = false;
+        }
+    }
+    if nothing {
         println!("nothing is different");
     }
 }

@@ -1,19 +1,18 @@
 //! What a listener shows in its handshakes, and how it changes while the server runs.
 
-use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use notify::event::{AccessKind, AccessMode, EventKind};
-use notify::{RecursiveMode, Watcher as _};
+use jiff::Timestamp;
 use rustls::ServerConfig;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use super::files::{Loaded, TlsError, TlsFiles, load};
-use crate::limits;
+use super::validity::{Age, Validity};
+use crate::clock::Clock;
+use crate::eyes::Eyes;
 
 /// How reading the files went the last time.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -22,6 +21,8 @@ pub struct Reading {
     pub changes: u64,
     /// Why the files as they are cannot be used; the last good ones are still shown.
     pub trouble: Option<TlsError>,
+    /// From when until when the certificate that is shown is good, if that can be told.
+    pub validity: Option<Validity>,
 }
 
 /// Told of the certificates that connections may meet, as SHA-256 in hexadecimal, before they do.
@@ -49,13 +50,13 @@ impl Certificates {
         files: &TlsFiles,
         announce: impl Fn(&[&str]) + Send + Sync + 'static,
     ) -> Result<Self, TlsError> {
-        let Loaded { config, pin, digest } = load(section, files)?;
+        let Loaded { config, pin, digest, validity } = load(section, files)?;
         announce(&[&pin]);
         Ok(Self {
             section,
             files: files.clone(),
             shown: watch::Sender::new(config),
-            reading: watch::Sender::default(),
+            reading: watch::Sender::new(Reading { validity, ..Reading::default() }),
             present: Mutex::new((pin, digest)),
             announce: Box::new(announce),
         })
@@ -71,32 +72,54 @@ impl Certificates {
         self.reading.subscribe()
     }
 
-    /// Reads the files again when they change or the process gets SIGHUP, until the server stops.
-    pub async fn keep(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
-        let changed = Arc::new(Notify::new());
-        let watcher = self.watch(changed.clone());
+    /// Reads the files again when they change or the process gets SIGHUP, and says when the certificate comes to its end,
+    /// until the server stops.
+    pub async fn keep(self: Arc<Self>, clock: Clock, mut stopped: watch::Receiver<bool>) {
+        let mut eyes =
+            Eyes::open(format!("after a change of the files of `{}.tls`, send the server SIGHUP", self.section));
+        eyes.follow(self.files.all().map(Path::to_owned));
         let mut hangup = signal(SignalKind::hangup())
             .inspect_err(|error| warn!(%error, "SIGHUP cannot be heard; certificates are read again when they change"))
             .ok();
-        // Whatever changed between the first reading and the watch.
-        changed.notify_one();
+        let mut told = None;
         loop {
-            let settle = tokio::select! {
-                () = changed.notified() => true,
-                Some(()) = async { hangup.as_mut()?.recv().await } => {
-                    info!("`{}.tls`: asked to read the certificate again", self.section);
-                    false
-                }
-                _ = stopped.wait_for(|stopped| *stopped) => break,
-            };
-            if settle {
-                // Certificate and key change one after the other: this gives both the time.
-                tokio::time::sleep(Duration::from_millis(limits::TLS_SETTLE_MILLIS)).await;
-            }
+            // The first time for whatever changed between the first reading and the watch.
             let this = self.clone();
             let _ = tokio::task::spawn_blocking(move || this.read_again()).await;
+            loop {
+                let turns = self.tell_age(&mut told, clock.now());
+                let turned = async {
+                    match turns {
+                        Some(at) => clock.clone().until(at).await,
+                        None => std::future::pending().await,
+                    }
+                };
+                tokio::select! {
+                    () = eyes.changed() => break,
+                    Some(()) = async { hangup.as_mut()?.recv().await } => {
+                        info!("`{}.tls`: asked to read the certificate again", self.section);
+                        break;
+                    }
+                    () = turned => {}
+                    _ = stopped.wait_for(|stopped| *stopped) => return,
+                }
+            }
         }
-        drop(watcher);
+    }
+
+    /// Says once what is to be said of a certificate at its age, and when it will be of another.
+    fn tell_age(&self, told: &mut Option<(Validity, Age)>, now: Timestamp) -> Option<Timestamp> {
+        let validity = self.reading.borrow().validity?;
+        let age = validity.age(now);
+        if told.replace((validity, age)) != Some((validity, age))
+            && let Some(remark) = validity.remark(self.section, now)
+        {
+            match age {
+                Age::Good | Age::Ending => warn!("{remark}"),
+                Age::Early | Age::Over => error!("{remark}; clients refuse it"),
+            }
+        }
+        validity.turns(now)
     }
 
     /// Shows what the files hold now, if they can be used and hold something else.
@@ -106,12 +129,14 @@ impl Certificates {
             Ok(Loaded { digest, .. }) if digest == present.1 => {
                 self.reading.send_if_modified(|reading| reading.trouble.take().is_some());
             }
-            Ok(Loaded { config, pin, digest }) => {
+            Ok(Loaded { config, pin, digest, validity }) => {
                 (self.announce)(&[&pin, &present.0]);
                 *present = (pin, digest);
                 self.shown.send_replace(config);
                 info!("`{}.tls`: new connections are shown another certificate", self.section);
-                self.reading.send_modify(|reading| *reading = Reading { changes: reading.changes + 1, trouble: None });
+                self.reading.send_modify(|reading| {
+                    *reading = Reading { changes: reading.changes + 1, trouble: None, validity };
+                });
             }
             Err(trouble) => {
                 let news = self.reading.send_if_modified(|reading| {
@@ -124,35 +149,5 @@ impl Certificates {
                 }
             }
         }
-    }
-
-    /// Watches the directories of the files, since files are replaced by renaming others.
-    fn watch(&self, changed: Arc<Notify>) -> Option<notify::RecommendedWatcher> {
-        let hear = move |event: notify::Result<notify::Event>| {
-            // To open and to read is no change, and this server does both itself.
-            let only_read = event.as_ref().is_ok_and(|event| match event.kind {
-                EventKind::Access(access) => access != AccessKind::Close(AccessMode::Write),
-                _ => false,
-            });
-            if !only_read {
-                changed.notify_one();
-            }
-        };
-        let directories: HashSet<PathBuf> = self.files.all().map(directory).collect();
-        let watched = notify::recommended_watcher(hear).and_then(|mut watcher| {
-            for directory in &directories {
-                watcher.watch(directory, RecursiveMode::NonRecursive)?;
-            }
-            Ok(watcher)
-        });
-        let deaf = "the certificate's files cannot be watched; after a change, send the server SIGHUP";
-        watched.inspect_err(|error| warn!(%error, "`{}.tls`: {deaf}", self.section)).ok()
-    }
-}
-
-fn directory(file: &Path) -> PathBuf {
-    match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        Some(_) | None => PathBuf::from("."),
     }
 }

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use tracing::warn;
 
+use super::validity::Validity;
 use crate::limits;
 
 /// `[server.tls]` and `[admin.tls]`: files in PEM, relative to the configuration.
@@ -80,6 +81,8 @@ pub(super) struct Loaded {
     pub(super) pin: String,
     /// Tells whether any file has changed.
     pub(super) digest: [u8; 32],
+    /// From when until when the server's own certificate is good.
+    pub(super) validity: Option<Validity>,
 }
 
 /// Reads the files and checks that they go together.
@@ -131,6 +134,7 @@ pub(super) fn load(section: &'static str, files: &TlsFiles) -> Result<Loaded, Tl
     };
 
     let pin = hexadecimal(&Sha256::digest(&chain[0]));
+    let validity = Validity::of(&chain[0]);
     let mut config = builder.with_single_cert(chain, key).map_err(|error| match error {
         rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
             let reason = format!("is not the key of the certificate in `{}`", files.certificate.display());
@@ -142,7 +146,7 @@ pub(super) fn load(section: &'static str, files: &TlsFiles) -> Result<Loaded, Tl
         _ => wrong("key", &files.key, "holds a key that cannot be used; expected RSA, ECDSA (P-256, P-384) or Ed25519"),
     })?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Loaded { config: Arc::new(config), pin, digest: digest.finalize().into() })
+    Ok(Loaded { config: Arc::new(config), pin, digest: digest.finalize().into(), validity })
 }
 
 /// The SHA-256 in hexadecimal.

@@ -5,11 +5,13 @@
 //! is safe. Handshakes run beside each other, each with an end to its time: whoever does not finish
 //! one, or speaks something else, costs a slot for that time and nobody else anything.
 //!
-//! [`Certificates`] keeps what is shown in a handshake, and reads it again when its files change.
+//! [`Certificates`] keeps what is shown in a handshake, reads it again when its files change, and says when it is about
+//! to expire.
 
 mod certificates;
 mod files;
 mod slot;
+mod validity;
 
 use std::io;
 use std::net::SocketAddr;
@@ -27,6 +29,7 @@ use tracing::debug;
 pub use certificates::{Certificates, Reading};
 pub use files::{TlsError, TlsFiles, TlsVersion};
 use slot::{Connection, Stream};
+pub use validity::Validity;
 
 use crate::limits;
 

@@ -47,12 +47,16 @@ impl std::fmt::Debug for OutboundConfig {
     }
 }
 
-/// `[outbound]` as it was found good.
-#[derive(Debug, Clone, Default)]
+/// `[outbound]` as it was found good: two that are equal make clients that do the same.
+#[derive(Clone, Default, PartialEq)]
 pub(super) struct Settings {
     proxy: Option<(Url, String)>,
-    authorities: Vec<Certificate>,
+    ca_file: Option<PathBuf>,
+    /// What stood in that file.
+    authorities: Vec<CertificateDer<'static>>,
     connect: Option<Duration>,
+    /// How long any request may take.
+    pub(super) timeout: Option<Duration>,
 }
 
 impl OutboundConfig {
@@ -101,8 +105,10 @@ impl OutboundConfig {
         let authorities = self.ca_file.as_deref().map(authorities).transpose().map_err(|text| ("ca_file", text))?;
         Ok(Settings {
             proxy: proxy.map(|proxy| (proxy, self.no_proxy.join(","))),
+            ca_file: self.ca_file.clone(),
             authorities: authorities.unwrap_or_default(),
             connect: Some(Duration::from_millis(self.connect_ms)),
+            timeout: Some(Duration::from_millis(self.timeout_ms)),
         })
     }
 }
@@ -113,13 +119,20 @@ impl Settings {
         self.proxy.as_ref().and_then(|(url, _)| url.domain())
     }
 
+    /// The file with the authorities.
+    pub(super) fn file(&self) -> Option<&Path> {
+        self.ca_file.as_deref()
+    }
+
     /// Puts these settings on a client.
     pub(super) fn on(&self, mut builder: ClientBuilder) -> reqwest::Result<ClientBuilder> {
         if let Some((proxy, direct)) = &self.proxy {
             builder = builder.proxy(Proxy::all(proxy.clone())?.no_proxy(NoProxy::from_string(direct)));
         }
         if !self.authorities.is_empty() {
-            builder = builder.tls_certs_merge(self.authorities.iter().cloned());
+            let authorities: reqwest::Result<Vec<_>> =
+                self.authorities.iter().map(|der| Certificate::from_der(der)).collect();
+            builder = builder.tls_certs_merge(authorities?);
         }
         if let Some(connect) = self.connect {
             builder = builder.connect_timeout(connect);
@@ -129,7 +142,7 @@ impl Settings {
 }
 
 /// The authorities in a file; at least one.
-fn authorities(file: &Path) -> Result<Vec<Certificate>, String> {
+fn authorities(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let wrong = |why: &str| format!("the file `{}` {why}", file.display());
     let bytes = fs::read(file).map_err(|error| wrong(&format!("cannot be read: {error}")))?;
     let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
@@ -142,6 +155,5 @@ fn authorities(file: &Path) -> Result<Vec<Certificate>, String> {
         let refused = |_| wrong("holds a certificate that cannot be an authority's");
         roots.add(certificate.clone()).map_err(refused)?;
     }
-    let authority = |der: &CertificateDer<'_>| Certificate::from_der(der).map_err(|_| wrong("holds no certificate"));
-    all.iter().map(authority).collect()
+    Ok(all)
 }

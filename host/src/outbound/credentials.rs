@@ -23,7 +23,7 @@ const BLOT: &[u8] = b"[secret]";
 
 /// Every secret that requests can carry. Clones share tokens.
 #[derive(Clone, Default)]
-pub(super) struct Credentials(Arc<HashMap<String, Credential>>);
+pub(super) struct Credentials(Arc<HashMap<String, Arc<Credential>>>);
 
 /// One secret, with the tokens that were got for it.
 pub(super) struct Credential {
@@ -39,16 +39,32 @@ pub(super) struct Filled {
 }
 
 impl Credentials {
-    pub(super) fn new(configs: &SecretConfigs, clock: &Clock) -> Self {
+    /// Those of the configuration. One that says what it said `before` keeps its token, and no other does.
+    pub(super) fn new(configs: &SecretConfigs, clock: &Clock, before: &Self) -> Self {
         let credential = |(name, config): (&String, &SecretConfig)| {
-            let tokens = Tokens::new(clock.clone());
-            (name.clone(), Credential { name: name.clone(), config: config.clone(), tokens })
+            let same = before.0.get(name).filter(|before| before.config == *config);
+            let new = || {
+                let tokens = Tokens::new(clock.clone());
+                Arc::new(Credential { name: name.clone(), config: config.clone(), tokens })
+            };
+            (name.clone(), same.cloned().unwrap_or_else(new))
         };
         Self(Arc::new(configs.iter().map(credential).collect()))
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Credential> {
-        self.0.values()
+        self.0.values().map(Arc::as_ref)
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// Whether these are the same, with the same tokens.
+    pub(super) fn are(&self, other: &Self) -> bool {
+        let same =
+            |(name, one): (&String, &Arc<Credential>)| other.0.get(name).is_some_and(|two| Arc::ptr_eq(one, two));
+        self.0.len() == other.0.len() && self.0.iter().all(same)
     }
 
     /// The secret of this name, if it may be put into this request.
@@ -61,7 +77,7 @@ impl Credentials {
         headers: &HeaderMap,
     ) -> Result<&Credential, OutboundError> {
         // One sentence for both, so that nobody can find out which secrets there are.
-        let known = self.0.get(name).filter(|_| granted.iter().any(|granted| granted == name));
+        let known = self.0.get(name).filter(|_| granted.iter().any(|granted| granted == name)).map(Arc::as_ref);
         let credential = known
             .ok_or_else(|| OutboundError::denied(format!("no secret named `{}` is granted", name.escape_default())))?;
         let origin = Origin::of(url);

@@ -21,6 +21,8 @@ mod secret;
 mod tests;
 
 use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -116,9 +118,9 @@ pub struct Outbound {
     /// Connects to private ones too. Its connections are its own, so that none made under a
     /// `private` grant serves a request without one.
     private: Client,
+    /// What both were made from.
+    settings: Arc<Settings>,
     credentials: Credentials,
-    /// How long any request may take.
-    timeout_max: Duration,
 }
 
 impl Default for Outbound {
@@ -157,15 +159,40 @@ impl Outbound {
         secrets: &SecretConfigs,
         clock: &Clock,
     ) -> Result<Self, (String, String)> {
-        let wrong = |(key, text): (&'static str, String)| (format!("outbound.{key}"), text);
-        let settings = config.settings().map_err(wrong)?;
-        install_provider();
-        Ok(Self {
-            public: client(Reach::Public, &Names::System, &settings),
-            private: client(Reach::Private, &Names::System, &settings),
-            credentials: Credentials::new(secrets, clock),
-            timeout_max: Duration::from_millis(config.timeout_ms),
-        })
+        let credentials = Credentials::new(secrets, clock, &Credentials::default());
+        Ok(Self { credentials, ..Self::with(Names::System, settings(config)?) })
+    }
+
+    /// The client that takes this one's place when the configuration was read again. A connection is used again only
+    /// under the settings it was made with, and a token only with the secret it was got with.
+    ///
+    /// # Errors
+    /// The dotted key that is wrong, and how. This client stays as it is.
+    pub fn next(
+        &self,
+        config: &OutboundConfig,
+        secrets: &SecretConfigs,
+        clock: &Clock,
+    ) -> Result<Self, (String, String)> {
+        let settings = settings(config)?;
+        let credentials = Credentials::new(secrets, clock, &self.credentials);
+        let clients = if settings == *self.settings { self.clone() } else { Self::with(Names::System, settings) };
+        Ok(Self { credentials, ..clients })
+    }
+
+    /// Whether this is that client: the same connections, secrets and tokens.
+    pub fn is(&self, other: &Self) -> bool {
+        self.settings == other.settings && self.credentials.are(&other.credentials)
+    }
+
+    /// Whether there is a secret of this name.
+    pub fn has_secret(&self, name: &str) -> bool {
+        self.credentials.has(name)
+    }
+
+    /// The file whose authorities it trusts beside the system's.
+    pub fn file(&self) -> Option<&Path> {
+        self.settings.file()
     }
 
     /// A client that trusts nobody but servers whose certificate has one of these SHA-256 digests, in
@@ -185,13 +212,16 @@ impl Outbound {
     }
 
     fn resolving(names: Names) -> Self {
+        Self::with(names, Settings::default())
+    }
+
+    fn with(names: Names, settings: Settings) -> Self {
         install_provider();
-        let settings = Settings::default();
         Self {
             public: client(Reach::Public, &names, &settings),
             private: client(Reach::Private, &names, &settings),
+            settings: Arc::new(settings),
             credentials: Credentials::default(),
-            timeout_max: Duration::MAX,
         }
     }
 
@@ -244,7 +274,7 @@ impl Outbound {
                 None => self.exchange(&permitted, permitted.headers.clone(), request.body, policy).await,
             }
         };
-        let allowed = policy.timeout.min(self.timeout_max);
+        let allowed = self.settings.timeout.map_or(policy.timeout, |most| policy.timeout.min(most));
         timeout(allowed, exchange).await.unwrap_or(Err(OutboundError::Timeout))
     }
 
@@ -291,6 +321,11 @@ impl Outbound {
         };
         exchange(client, permitted.method, permitted.url.clone(), headers, body, policy.answer_bytes_max).await
     }
+}
+
+/// `[outbound]` as it was found good, or the dotted key that is wrong.
+fn settings(config: &OutboundConfig) -> Result<Settings, (String, String)> {
+    config.settings().map_err(|(key, text)| (format!("outbound.{key}"), text))
 }
 
 /// Another part of the process may have chosen a provider already; any will do.

@@ -1,5 +1,5 @@
 //! Tokens for OAuth client credentials (RFC 6749 section 4.4): got by the host, kept until shortly
-//! before they expire, and got anew once after a receiver refused one.
+//! before they expire or the client secret is another, and got anew once after a receiver refused one.
 
 use std::time::Duration;
 
@@ -26,7 +26,15 @@ pub(super) struct Tokens {
 
 struct Token {
     text: Secret,
+    /// The client secret that it was got with.
+    got_with: Secret,
     renew_at: Timestamp,
+}
+
+impl Token {
+    fn is_good(&self, secret: &Secret, now: Timestamp) -> bool {
+        self.got_with == *secret && now < self.renew_at
+    }
 }
 
 /// What a token endpoint answers (RFC 6749 section 5.1).
@@ -51,7 +59,7 @@ impl Tokens {
         outbound: &Outbound,
     ) -> Result<Secret, OutboundError> {
         let mut present = self.present.lock().await;
-        if let Some(token) = present.as_ref().filter(|token| self.clock.now() < token.renew_at) {
+        if let Some(token) = present.as_ref().filter(|token| token.is_good(secret, self.clock.now())) {
             return Ok(token.text.clone());
         }
         let token = self.fetch(credential, secret, outbound).await?;
@@ -110,7 +118,7 @@ impl Tokens {
             return Err(failed("the token endpoint gave a token of another type than `Bearer`"));
         }
         let text = Secret::new(answer.access_token).map_err(|why| failed(&format!("its access token {why}")))?;
-        Ok(Token { text, renew_at: renew_at(asked, answer.expires_in) })
+        Ok(Token { text, got_with: secret.clone(), renew_at: renew_at(asked, answer.expires_in) })
     }
 }
 

@@ -69,7 +69,7 @@ pub enum Kind {
 }
 
 /// `[secret.NAME]`: where a secret is kept, and how and where it is sent.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SecretConfig {
     /// A file that holds it, relative to the configuration; white space at its end does not count.

@@ -427,6 +427,29 @@ async fn a_proxy_with_a_name_may_lie_in_the_private_network_and_others_may_not()
 }
 
 #[tokio::test]
+async fn a_connection_is_used_again_only_under_the_settings_it_was_made_with() {
+    let mut peer = Peer::answering(ok("")).await;
+    let grants = [grant(&peer.url(""), &[Method::Get], true)];
+    let next = |client: &Outbound, config: &str, secrets: &SecretConfigs| {
+        client.next(&toml::from_str(config).unwrap(), secrets, &Clock::System).unwrap()
+    };
+    let first = outbound("", &SecretConfigs::new());
+    first.send(request("GET", &peer.url("/1")), &policy(&grants)).await.unwrap();
+    assert!(peer.request().await.starts_with("0: GET /1"));
+
+    let secrets = secrets("[crm]\nvalue = \"hush-4711\"\n");
+    let second = next(&first, "", &secrets);
+    assert!(!second.is(&first) && second.is(&second.clone()) && next(&second, "", &secrets).is(&second));
+    second.send(request("GET", &peer.url("/2")), &policy(&grants)).await.unwrap();
+    assert!(peer.request().await.starts_with("0: GET /2"), "another secret is nothing to a connection");
+
+    let third = next(&second, "connect_ms = 4000", &secrets);
+    assert!(!third.is(&second));
+    third.send(request("GET", &peer.url("/3")), &policy(&grants)).await.unwrap();
+    assert!(peer.request().await.starts_with("1: GET /3"));
+}
+
+#[tokio::test]
 async fn no_request_takes_longer_than_the_operator_says() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://{}", silent.local_addr().unwrap());

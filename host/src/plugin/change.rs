@@ -4,8 +4,9 @@
 //! set in the present one's place, at once. A plugin that stays keeps its counters, breakers and seats. Then what is good
 //! now is written down, for a start on which something is not.
 //!
-//! A list that was read again, since the operator changed a file, is applied whole or not at all. An order by command
-//! looks at its own plugin only, so that an unfinished edit elsewhere never stands in its way.
+//! A list that was read again, since the operator changed a file, is applied whole or not at all, and with it the secrets
+//! and the settings that requests leave with. An order by command looks at its own plugin only, so that an unfinished
+//! edit elsewhere never stands in its way.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -21,11 +22,23 @@ use super::keep::{Kept, LastGood};
 use super::load::{self, BUILTIN_PREFIX, Fetched, Predecessor};
 use super::orders::{Listed, Order, Orders};
 use super::set::{Plugin, PluginSet};
-use super::{PluginConfig, PluginHost, check_configs, grant, meter};
+use super::{House, PluginConfig, PluginHost, check_configs, grant, meter};
 use crate::hook::PluginName;
+use crate::outbound::{OutboundConfig, SecretConfigs};
 
-/// Reads the operator's list of plugins again.
-pub type Source = Arc<dyn Fn() -> Result<Vec<PluginConfig>, String> + Send + Sync>;
+/// What a reload applies, as the operator wrote it down.
+#[derive(Debug)]
+pub struct Written {
+    /// The plugins.
+    pub plugins: Vec<PluginConfig>,
+    /// How their requests leave.
+    pub outbound: OutboundConfig,
+    /// What may be put into them.
+    pub secrets: SecretConfigs,
+}
+
+/// Reads again what the operator wrote down.
+pub type Source = Arc<dyn Fn() -> Result<Written, String> + Send + Sync>;
 
 /// What a change did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
@@ -39,6 +52,8 @@ pub struct Changed {
     pub removed: Vec<PluginName>,
     /// Whether those that stayed are asked in another order.
     pub reordered: bool,
+    /// Whether requests leave otherwise: with other secrets, or other settings under `[outbound]`.
+    pub outbound: bool,
 }
 
 /// Why the plugins were not changed. The set that ran before runs on.
@@ -109,7 +124,7 @@ struct Prepared {
 }
 
 impl PluginHost {
-    /// Where [`PluginHost::reload`] reads the list of plugins.
+    /// Where [`PluginHost::reload`] reads what it applies.
     pub async fn read_from(&self, source: Source) {
         self.ledger.lock().await.source = Some(source);
     }
@@ -126,11 +141,12 @@ impl PluginHost {
         let listed = orders.lay_over(configured.clone());
         ledger.configured = configured;
         ledger.orders = orders;
-        let prepared = self.prepare(&ledger, listed, Look::Everything).await;
+        let house = self.set().house.clone();
+        let prepared = self.prepare(&ledger, &house, listed, Look::Everything).await;
         let returned = prepared.into_iter().map(async |prepared| match prepared.plugin.unloaded() {
             None => prepared,
             Some(reason) => {
-                let back = self.last_good(&ledger, &prepared.plugin, reason).await;
+                let back = self.last_good(&ledger, &house, &prepared.plugin, reason).await;
                 match &back {
                     Some(_) => warn!(plugin.name = %prepared.plugin.written.name, "what was last good runs: {reason}"),
                     None => warn!(plugin.name = %prepared.plugin.written.name, "quarantined: {reason}"),
@@ -139,11 +155,12 @@ impl PluginHost {
             }
         });
         let prepared = join_all(returned).await;
-        self.put_in_place(&prepared);
+        self.put_in_place(&house, &prepared);
         self.remember(&mut ledger, &prepared).await;
     }
 
-    /// Reads the list again, and every component, and applies what is different; all of it or nothing.
+    /// Reads again the list, every component, the secrets' places and `[outbound]`, and applies what is different; all of
+    /// it or nothing.
     ///
     /// # Errors
     /// What is wrong, and with which plugin. The set that ran before runs on.
@@ -151,7 +168,7 @@ impl PluginHost {
         let mut ledger = self.ledger.lock().await;
         let outcome = self.read_again(&mut ledger, by).await;
         let refused = outcome.as_ref().err().map(|error| Refused {
-            at: self.house.clock.now(),
+            at: self.set().house.clock.now(),
             by: by.to_owned(),
             reason: error.to_string(),
             plugins: match error {
@@ -165,21 +182,34 @@ impl PluginHost {
     }
 
     async fn read_again(&self, ledger: &mut Ledger, by: &str) -> Result<Changed, ChangeError> {
-        let configured = match ledger.source.clone() {
-            None => ledger.configured.clone(),
+        let (configured, house) = match ledger.source.clone() {
+            None => (ledger.configured.clone(), self.set().house.clone()),
             Some(source) => {
                 let read = tokio::task::spawn_blocking(move || source()).await;
-                read.unwrap_or_else(|_| Err("the server is stopping".to_owned())).map_err(ChangeError::Senseless)?
+                let read = read.unwrap_or_else(|_| Err("the server is stopping".to_owned()));
+                let written = read.map_err(ChangeError::Senseless)?;
+                let house = self.house_for(&written).await.map_err(ChangeError::Senseless)?;
+                (written.plugins, house)
             }
         };
         let orders = match &self.orders_file {
             Some(file) => Orders::read(file).map_err(ChangeError::Senseless)?,
             None => Orders::default(),
         };
-        let changed = self.apply(ledger, orders.lay_over(configured.clone()), Look::Everything, by).await?;
+        let listed = orders.lay_over(configured.clone());
+        let changed = self.apply(ledger, &house, listed, Look::Everything, by).await?;
         ledger.configured = configured;
         ledger.orders = orders;
         Ok(changed)
+    }
+
+    /// The present house, or one with another way out if that is what is written.
+    async fn house_for(&self, written: &Written) -> Result<Arc<House>, String> {
+        let house = self.set().house.clone();
+        let wrong = |(key, text): (String, String)| format!("`{key}` in the configuration is wrong: {text}");
+        let outbound = house.outbound.next(&written.outbound, &written.secrets, &house.clock).map_err(wrong)?;
+        outbound.check_secrets().await.map_err(wrong)?;
+        Ok(if outbound.is(&house.outbound) { house } else { Arc::new(House { outbound, ..House::clone(&house) }) })
     }
 
     /// Does what an operator orders, and writes it down.
@@ -201,7 +231,8 @@ impl PluginHost {
         let orders = ledger.orders.clone().after(order, &ledger.configured, component);
         let orders = orders.map_err(ChangeError::Senseless)?;
         let before = self.set();
-        let changed = self.apply(ledger, orders.lay_over(ledger.configured.clone()), Look::Differences, by).await?;
+        let listed = orders.lay_over(ledger.configured.clone());
+        let changed = self.apply(ledger, &before.house, listed, Look::Differences, by).await?;
         if orders != ledger.orders
             && let Err(error) = orders.write(&file)
         {
@@ -257,6 +288,7 @@ impl PluginHost {
     async fn apply(
         &self,
         ledger: &mut Ledger,
+        house: &Arc<House>,
         listed: Vec<Listed>,
         look: Look,
         by: &str,
@@ -264,7 +296,7 @@ impl PluginHost {
         let configs: Vec<PluginConfig> = listed.iter().map(|listed| listed.config.clone()).collect();
         check_configs(&configs).map_err(|error| ChangeError::Senseless(error.to_string()))?;
         let before = self.set();
-        let prepared = self.prepare(ledger, listed, look).await;
+        let prepared = self.prepare(ledger, house, listed, look).await;
         // One that did not run before does no harm if it still does not.
         let ran = |name: &PluginName| before.plugin(name).is_none_or(|plugin| plugin.unloaded().is_none());
         let unusable: Vec<(PluginName, String)> = prepared
@@ -275,9 +307,10 @@ impl PluginHost {
         if !unusable.is_empty() {
             return Err(ChangeError::Unusable(unusable));
         }
-        let changed = changed(&before, &prepared);
+        let outbound = !Arc::ptr_eq(&before.house, house);
+        let changed = Changed { outbound, ..changed(&before, &prepared) };
         if changed != Changed::default() {
-            self.put_in_place(&prepared);
+            self.put_in_place(house, &prepared);
             self.remember(ledger, &prepared).await;
             let names = |names: &[PluginName]| names.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
             info!(
@@ -286,6 +319,7 @@ impl PluginHost {
                 disabled = names(&changed.disabled),
                 removed = names(&changed.removed),
                 reordered = changed.reordered,
+                outbound,
                 "the plugins were changed by {by}"
             );
         }
@@ -293,11 +327,11 @@ impl PluginHost {
     }
 
     /// Keeps what stays as it is, and loads the rest aside, several at a time.
-    async fn prepare(&self, ledger: &Ledger, listed: Vec<Listed>, look: Look) -> Vec<Prepared> {
+    async fn prepare(&self, ledger: &Ledger, house: &Arc<House>, listed: Vec<Listed>, look: Look) -> Vec<Prepared> {
         let before = self.set();
         let all = listed.into_iter().map(async |Listed { config, origin }| {
             let present = before.plugin(&config.name);
-            let prepared = self.prepare_one(ledger, config, present, look).await;
+            let prepared = self.prepare_one(ledger, house, config, present, look).await;
             prepared.plugin.stands_in(origin);
             prepared
         });
@@ -307,13 +341,14 @@ impl PluginHost {
     async fn prepare_one(
         &self,
         ledger: &Ledger,
+        house: &Arc<House>,
         config: PluginConfig,
         present: Option<&Arc<Plugin>>,
         look: Look,
     ) -> Prepared {
         let same = present.filter(|present| present.written == config);
         if !config.enabled {
-            let plugin = same.cloned().unwrap_or_else(|| Arc::new(Plugin::disabled(&self.house, config)));
+            let plugin = same.cloned().unwrap_or_else(|| Arc::new(Plugin::disabled(house, config)));
             return Prepared { plugin, fetched: None };
         }
         if let Some(same) = same.filter(|same| look == Look::Differences && same.is_ready()) {
@@ -323,6 +358,8 @@ impl PluginHost {
         if let (Some(same), Ok(fetched)) = (same, &fetched)
             && same.is_ready()
             && same.outdated().is_none()
+            // What it names may be gone, though it says what it said.
+            && house.has_what_is_named(&config).is_ok()
             && (&same.digest, &same.beside) == (&fetched.digest, &fetched.beside)
         {
             return Prepared { plugin: same.clone(), fetched: None };
@@ -331,7 +368,7 @@ impl PluginHost {
         let running = running.map(|present| Predecessor { digest: &present.digest, ask: present.ask.as_ref() });
         let recorded = ledger.kept.plugins.get(&config.name);
         let recorded = recorded.map(|kept| Predecessor { digest: &kept.digest, ask: kept.ask.as_ref() });
-        let plugin = Plugin::load(&self.house, config, fetched.as_ref(), running.or(recorded)).await;
+        let plugin = Plugin::load(house, config, fetched.as_ref(), running.or(recorded)).await;
         // What is as broken as it was stays what it was, with its counters.
         if let (Some(same), Some(reason)) = (same, plugin.unloaded())
             && same.unloaded() == Some(reason)
@@ -343,7 +380,13 @@ impl PluginHost {
     }
 
     /// The plugin as it was last good, with no more than the operator grants it now.
-    async fn last_good(&self, ledger: &Ledger, failed: &Plugin, reason: &str) -> Option<Arc<Plugin>> {
+    async fn last_good(
+        &self,
+        ledger: &Ledger,
+        house: &Arc<House>,
+        failed: &Plugin,
+        reason: &str,
+    ) -> Option<Arc<Plugin>> {
         let (keep, kept) = (self.keep.as_ref()?, ledger.kept.plugins.get(&failed.written.name)?);
         let component = keep.component(&kept.digest);
         let mut fetched = load::fetch(component.to_str()?, self.builtins).await.ok()?;
@@ -352,15 +395,15 @@ impl PluginHost {
         }
         fetched.beside.clone_from(&kept.beside);
         let table = grant::no_more_than(&kept.table, &failed.written.grant);
-        let plugin = Plugin::load(&self.house, table, Ok(&fetched), None).await;
+        let plugin = Plugin::load(house, table, Ok(&fetched), None).await;
         let plugin = plugin.last_good_of(failed.written.clone(), reason.to_owned());
         plugin.stands_in(failed.origin());
         plugin.is_ready().then(|| Arc::new(plugin))
     }
 
-    fn put_in_place(&self, prepared: &[Prepared]) {
+    fn put_in_place(&self, house: &Arc<House>, prepared: &[Prepared]) {
         let plugins = prepared.iter().map(|next| next.plugin.clone()).collect();
-        self.swap(Arc::new(PluginSet::new(self.house.clone(), plugins)));
+        self.swap(Arc::new(PluginSet::new(house.clone(), plugins)));
     }
 
     /// From here on, whoever asks for the plugins gets these.

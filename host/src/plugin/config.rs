@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::time::Duration;
 
+use provost_scim::Schemas;
 use provost_scim::secret::PASSWORD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -18,6 +19,9 @@ use super::policy::{BreakerConfig, FaultPolicy};
 use crate::hook::{Act, JobPlan, Operation, PluginName};
 use crate::limits;
 use crate::outbound;
+
+/// What stands for every attribute.
+const ALL_PATHS: &str = "*";
 
 /// How long a plugin's name may be, in bytes.
 const NAME_BYTES_MAX: usize = 64;
@@ -251,6 +255,46 @@ impl PluginConfig {
         self.breaker.check().map_err(|(key, problem)| self.wrong(key, problem))?;
         self.jobs()?;
         self.bounds().map(drop)
+    }
+
+    /// Checks that the resource types and attributes that it names are there: a misspelt one would silently grant, or
+    /// subscribe to, nothing.
+    ///
+    /// # Errors
+    /// The first name that is not, with those that are.
+    pub fn check_beside(&self, schemas: &Schemas) -> Result<(), ConfigError> {
+        let all: Vec<String> = schemas.resource_types.iter().map(|of| format!("`{}`", of.name)).collect();
+        let all = all.join(", ");
+        let resource_type = |key: &'static str, name: &String| match schemas.resource_type(name) {
+            Some(_) => Ok(()),
+            None => Err(self.wrong(key, format!("there is no resource type `{}`, only {all}", name.escape_default()))),
+        };
+        let attribute = |key: &'static str, path: &String| {
+            if path == ALL_PATHS || schemas.resource_types.iter().any(|of| of.place(path).is_some()) {
+                return Ok(());
+            }
+            let (path, rule) =
+                (path.escape_default(), "a path is like `name.givenName`, an extension's behind its URN");
+            Err(self.wrong(key, format!("none of {all} has an attribute `{path}`; {rule}")))
+        };
+        let Self { types, paths, grant, .. } = self;
+        types.iter().flatten().try_for_each(|name| resource_type("types", name))?;
+        paths.iter().flatten().try_for_each(|path| attribute("paths", path))?;
+        grant.read.iter().flatten().try_for_each(|path| attribute("grant.read", path))?;
+        grant.write.iter().try_for_each(|path| attribute("grant.write", path))?;
+        grant.directory.iter().try_for_each(|name| resource_type("grant.directory", name))?;
+        grant.directory_write.iter().try_for_each(|of| resource_type("grant.directory_write", &of.resource_type))
+    }
+
+    /// Checks that the secrets that it is granted are there.
+    ///
+    /// # Errors
+    /// The first one that is not.
+    pub fn check_secrets(&self, is_known: impl Fn(&str) -> bool) -> Result<(), ConfigError> {
+        match self.grant.secrets.iter().find(|name| !is_known(name)) {
+            None => Ok(()),
+            Some(name) => Err(self.wrong("grant.secrets", format!("there is no `[secret.{}]`", name.escape_default()))),
+        }
     }
 
     fn wrong(&self, key: &'static str, problem: impl Into<String>) -> ConfigError {

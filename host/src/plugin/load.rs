@@ -105,7 +105,7 @@ async fn attempt(
     predecessor: Option<Predecessor<'_>>,
     learned: &mut Outcome,
 ) -> Result<Loaded, String> {
-    let bounds = written.check().and_then(|()| written.bounds());
+    let bounds = written.check().and_then(|()| house.has_what_is_named(written)).and_then(|()| written.bounds());
     let bounds = bounds.map_err(|error| format!("is not configured well: {}: {}", error.key, error.problem))?;
 
     let Fetched { bytes, digest, beside } = fetched.map_err(Clone::clone)?;

@@ -55,7 +55,7 @@ use tokio::sync::watch;
 
 pub use backing::{Backing, Memory};
 pub use breaker::{BreakerState, BreakerStatus};
-pub use change::{ChangeError, Changed, Refused, Source};
+pub use change::{ChangeError, Changed, Refused, Source, Written};
 pub use config::{ConfigError, DirectoryWrite, Grant, Import, Limit, PluginConfig, check_configs};
 pub use jobs::JobConfig;
 pub use manifest::{Ask, AskedHttp};
@@ -89,7 +89,6 @@ pub enum SandboxError {
 
 /// The sandbox, and the plugins that are in it at present.
 pub struct PluginHost {
-    house: Arc<House>,
     builtins: Builtins,
     present: RwLock<Arc<PluginSet>>,
     roster: Arc<Roster>,
@@ -101,14 +100,25 @@ pub struct PluginHost {
     changes: watch::Sender<u64>,
 }
 
-/// What all plugins share.
+/// What all plugins of a set share. The next set may have another way out, and shares the rest with the one before.
+#[derive(Clone)]
 struct House {
-    sandbox: Sandbox,
+    sandbox: Arc<Sandbox>,
     backing: Backing,
     outbound: Outbound,
     clock: Clock,
     /// Where plugins' own changes go; nowhere, without a server.
-    author: OnceLock<Author>,
+    author: Arc<OnceLock<Author>>,
+}
+
+impl House {
+    /// Whether the resource types, attributes and secrets that a table names are there. Without a server there is nothing
+    /// to hold it against.
+    fn has_what_is_named(&self, config: &PluginConfig) -> Result<(), ConfigError> {
+        let Backing::Store { schemas, .. } = &self.backing else { return Ok(()) };
+        config.check_beside(schemas)?;
+        config.check_secrets(|name| self.outbound.has_secret(name))
+    }
 }
 
 impl PluginHost {
@@ -131,13 +141,13 @@ impl PluginHost {
         clock: Clock,
     ) -> Result<Self, SandboxError> {
         let sandbox = Sandbox::new(data_dir).map_err(|error| SandboxError::Engine(format!("{error:#}")))?;
-        let house = Arc::new(House { sandbox, backing, outbound, clock, author: OnceLock::new() });
+        let author = Arc::default();
+        let house = Arc::new(House { sandbox: Arc::new(sandbox), backing, outbound, clock, author });
         let orders_file = data_dir.map(|data| data.join(ORDERS_FILE));
         let orders = orders_file.as_deref().map_or_else(|| Ok(Orders::default()), Orders::read);
         let host = Self {
             present: RwLock::new(Arc::new(PluginSet::new(house.clone(), Vec::new()))),
             roster: Arc::new(Roster::new(Arc::new(PluginSet::new(house.clone(), Vec::new())))),
-            house,
             builtins,
             ledger: tokio::sync::Mutex::default(),
             refused: Mutex::default(),
@@ -146,7 +156,7 @@ impl PluginHost {
             changes: watch::channel(0).0,
         };
         host.begin(configs, orders.map_err(SandboxError::Orders)?).await;
-        host.house.sandbox.tell_cache();
+        house.sandbox.tell_cache();
         Ok(host)
     }
 
@@ -161,8 +171,7 @@ impl PluginHost {
 
     /// Says once where plugins' own changes go. Until then they are told that it is not possible now.
     pub fn write_through(&self, author: Author) {
-        let house = &self.house;
-        house.author.get_or_init(|| author);
+        self.set().house.author.get_or_init(|| author);
     }
 
     /// How each plugin is doing, in the operator's order.
@@ -215,12 +224,15 @@ impl PluginHost {
         true
     }
 
-    /// The files of the components that are configured, and those that their manifests could stand in.
+    /// The files of the components that are configured, those that their manifests could stand in, and that of the
+    /// authorities that their requests trust.
     pub fn files(&self) -> Vec<PathBuf> {
         let set = self.set();
+        let authorities = set.house.outbound.file().map(Path::to_owned);
         let sources = set.plugins().map(|plugin| plugin.written.plugin.as_str());
         let files = sources.filter(|source| !source.starts_with(load::BUILTIN_PREFIX)).map(PathBuf::from);
-        files.flat_map(|file| [manifest::beside(&file), file.with_file_name(manifest::BESIDE), file]).collect()
+        let files = files.flat_map(|file| [manifest::beside(&file), file.with_file_name(manifest::BESIDE), file]);
+        files.chain(authorities).collect()
     }
 
     /// Counts the changes that were applied or refused; tells whenever there was one more.

@@ -33,7 +33,7 @@ const GRANTED: &str = r#"
 
 fn house() -> Arc<House> {
     Arc::new(House {
-        sandbox: Sandbox::new(None).unwrap(),
+        sandbox: Arc::new(Sandbox::new(None).unwrap()),
         backing: Backing::memory(),
         outbound: Outbound::new(),
         clock: Clock::System,
@@ -329,7 +329,7 @@ async fn state_and_directory_are_the_stores() {
     }
     let backing = Backing::Store { store, schemas };
     let house = Arc::new(House {
-        sandbox: Sandbox::new(None).unwrap(),
+        sandbox: Arc::new(Sandbox::new(None).unwrap()),
         backing,
         outbound: Outbound::new(),
         clock: Clock::System,

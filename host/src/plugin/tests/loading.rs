@@ -177,7 +177,8 @@ async fn a_plugin_configured_badly_is_quarantined_rather_than_trusted() {
 async fn compiled_components_are_kept_for_the_next_start_by_their_owner_only() {
     let bench = Bench::new().with("p", &reviewer(&format!("(i32.const {RESULT})")).build(), "");
     let counters = |host: &PluginHost| {
-        let cache = host.house.sandbox.cache.as_ref().unwrap();
+        let set = host.set();
+        let cache = set.house.sandbox.cache.as_ref().unwrap();
         (cache.cache_hits(), cache.cache_misses())
     };
 
