@@ -133,6 +133,10 @@ impl Mirror {
     pub fn hold(&self, kind: &Kind, id: &str, mut wanted: Resource) -> Result<Twin> {
         wanted.leave_out(OWN);
         wanted.set("externalId", id);
+        if *kind == USERS && wanted.get("active").is_none() {
+            // A server may keep what it is not told, and with it that somebody was switched off.
+            wanted.set("active", true);
+        }
         let (sent, known) = (wanted.digest(), self.twin(id)?);
         let known = match known {
             Some(known) if known.sent == sent => return Ok(known),

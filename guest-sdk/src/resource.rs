@@ -50,8 +50,8 @@ impl Resource {
     }
 
     /// The value at `path`: `userName`, `name.givenName`, or an extension's attribute behind its
-    /// URN and a colon. Letter case of names does not matter. A path does not look into lists;
-    /// see [`Resource::values`].
+    /// URN and a colon, or the URN alone for all of them. Letter case of names does not matter. A
+    /// path does not look into lists; see [`Resource::values`].
     pub fn get(&self, path: &str) -> Option<&Value> {
         if let Some(whole) = member(&self.0, path) {
             return Some(whole);

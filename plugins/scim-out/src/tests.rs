@@ -190,6 +190,16 @@ fn only_those_who_fit_have_an_account() {
 }
 
 #[test]
+fn who_comes_back_is_switched_on_though_nobody_ever_said_so_here() {
+    let quiet = |title: &str| json!({ "id": ANA, "userName": "ana", "title": title });
+    let out = with_account(json!({ "when": { "title": ["Pilot", "Captain"] } })).answer(204, "").answer(200, "{}");
+    let mut out = becomes(out, "User", ana("Pilot"), quiet("Clerk"));
+    assert_eq!(asked(&out.deliver()), ["PATCH /Users/r1"]);
+    let mut out = becomes(out, "User", quiet("Clerk"), quiet("Pilot"));
+    assert_eq!(sent(&out.deliver())["active"], json!(true));
+}
+
+#[test]
 fn a_target_that_is_down_is_asked_again_and_one_that_refuses_is_quoted() {
     let refused = json!({ "status": "400", "scimType": "invalidValue", "detail": "no such title" }).to_string();
     let out = scim_out(json!({})).answer(503, "").answer(200, nobody()).answer(200, nobody()).answer(409, "");
@@ -213,10 +223,10 @@ fn only_groups_that_are_asked_for_are_sent() {
     let chosen = scim_out(json!({ "groups": { "displayName": ["team"] } }));
     let out = becomes(chosen, "Group", group(CREW, "old"), group(CREW, "crew"));
     assert!(out.outbox().is_empty());
-    let mut out = becomes(out, "Group", group(TEAM, "old"), group(TEAM, "team")).answer(200, found("g9"));
-    let mut out2 = out.answer(200, "{}").answer(200, "").answer(200, "");
-    assert_eq!(asked(&out2.deliver())[1], "GET /Groups/g9?attributes=displayName,externalId");
-    out = becomes(out2, "Group", group(TEAM, "team"), group(TEAM, "gang")).answer(204, "");
+    let out = becomes(out, "Group", group(TEAM, "old"), group(TEAM, "team")).answer(200, found("g9"));
+    let mut out = out.answer(200, "{}").answer(200, "").answer(200, "");
+    assert_eq!(asked(&out.deliver())[1], "GET /Groups/g9?attributes=displayName,externalId");
+    let mut out = becomes(out, "Group", group(TEAM, "team"), group(TEAM, "gang")).answer(204, "");
     assert_eq!(asked(&out.deliver()), ["DELETE /Groups/g9"], "it does not fit any more");
 }
 
