@@ -18,7 +18,7 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{Failure, Member, Patch, Resource, host};
+use crate::{ENTERPRISE, Failure, Member, Patch, Resource, filter, host};
 
 /// How many resources [`walk`] asks for at a time.
 const PAGE: u32 = 100;
@@ -90,9 +90,58 @@ pub fn walk<T: DeserializeOwned>(
     }
 }
 
-/// At most `count` members of a group, in the order of their ids, beginning behind `after`.
+/// The same, but one that fails does not keep the others waiting. Answers how many went well, or, if any did not, with the
+/// last failure when all have had their turn.
+pub fn visit<T: DeserializeOwned>(
+    resource_type: &str,
+    filter: &str,
+    mut each: impl FnMut(T) -> Result<(), Failure>,
+) -> Result<u64, Failure> {
+    let mut visited = Ok(0);
+    walk(resource_type, filter, |resource| {
+        match each(resource) {
+            Ok(()) => visited = visited.clone().map(|count: u64| count + 1),
+            Err(failure) => visited = Err(failure),
+        }
+        Ok(())
+    })?;
+    visited
+}
+
+/// The active people who have this manager, by the enterprise extension.
+pub fn team_of(manager: &str) -> Result<Vec<Resource>, Failure> {
+    let managed = eq(&format!("{ENTERPRISE}:manager.value"), manager);
+    let mut team = Vec::new();
+    walk("User", &filter::and([managed, filter::eq("active", true)]), |mate| {
+        team.push(mate);
+        Ok(())
+    })?;
+    Ok(team)
+}
+
+/// The ids of the groups that somebody is directly in.
+pub fn groups_of(id: &str) -> Result<Vec<String>, Failure> {
+    let mut groups = Vec::new();
+    walk("Group", &eq("members.value", id), |group: Resource| {
+        groups.extend(group.id().map(str::to_owned));
+        Ok(())
+    })?;
+    Ok(groups)
+}
+
+/// At most `count` members of a group, in the order of their ids, beginning behind `after`. There are no more when these are
+/// fewer than `count`.
 pub fn members(group: &str, after: Option<&str>, count: u32) -> Result<Vec<Member>, Error> {
-    host::directory_members(group, after, count)
+    let mut members: Vec<Member> = Vec::new();
+    loop {
+        let behind = members.last().map(|member| member.id.as_str()).or(after);
+        let page = host::directory_members(group, behind, count - members.len() as u32)?;
+        let is_last = page.is_empty();
+        members.extend(page);
+        if is_last || members.len() >= count as usize {
+            return Ok(members);
+        }
+    }
 }
 
 /// Whether `id` is a direct member of a group.
@@ -103,7 +152,7 @@ pub fn is_member(group: &str, id: &str) -> Result<bool, Error> {
 /// A filter for resources whose attribute at `path` equals `value`, which is quoted here: text
 /// from a resource cannot turn into more filter.
 pub fn eq(path: &str, value: &str) -> String {
-    crate::filter::eq(path, value)
+    filter::eq(path, value)
 }
 
 /// A change that a plugin makes by itself: by a job, an observation or a delivery. It goes through
@@ -214,7 +263,7 @@ pub fn leave(group: &str, id: &str) -> Result<(), Failure> {
 
 /// Takes somebody out of every group that they are directly in.
 pub fn leave_all(id: &str) -> Result<(), Failure> {
-    walk("Group", &eq("members.value", id), |group: Resource| leave(group.id().unwrap_or_default(), id))
+    groups_of(id)?.iter().try_for_each(|group| leave(group, id))
 }
 
 /// Deletes a resource.

@@ -10,6 +10,8 @@
 
 use serde_json::Value;
 
+use crate::time;
+
 /// The attribute at `path` equals `value`.
 pub fn eq(path: &str, value: impl Into<Value>) -> String {
     compare(path, "eq", value)
@@ -28,6 +30,20 @@ pub fn present(path: &str) -> String {
 /// The attribute at `path` stands to `value` as the operator says: `eq`, `ne`, `co`, `sw`, `ew`, `gt`, `ge`, `lt`, `le`.
 pub fn compare(path: &str, operator: &str, value: impl Into<Value>) -> String {
     format!("{path} {operator} {}", value.into())
+}
+
+/// The `dateTime` at `path` is later than one instant and no later than another, both in milliseconds since the Unix
+/// epoch.
+///
+/// ```
+/// use provost_sdk::filter;
+///
+/// let filter = filter::dated("meta.created", 0, 1_000);
+/// assert_eq!(filter, r#"(meta.created gt "1970-01-01T00:00:00Z") and (meta.created le "1970-01-01T00:00:01Z")"#);
+/// ```
+pub fn dated(path: &str, after_ms: u64, until_ms: u64) -> String {
+    let compare = |operator, ms| compare(path, operator, time::date_time(ms));
+    and([compare("gt", after_ms), compare("le", until_ms)])
 }
 
 /// All of these.

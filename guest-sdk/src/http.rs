@@ -23,6 +23,12 @@ use serde::de::DeserializeOwned;
 
 use crate::{Failure, host};
 
+/// How many requests one review, observation or delivery may send, unless the operator says less.
+pub const CALLS_MAX: u32 = 5;
+
+/// How many requests one run of a job may send, unless the operator says less.
+pub const JOB_CALLS_MAX: u32 = 1_000;
+
 /// One request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Request {

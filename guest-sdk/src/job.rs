@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use crate::Context;
+use crate::{Context, Failure};
 
 /// One run of one of the jobs that the operator wrote down for this plugin.
 ///
@@ -19,6 +19,14 @@ pub struct Job {
     pub by_hand: bool,
     /// The facts around it.
     pub context: Context,
+}
+
+impl Job {
+    /// What to answer when the operator wrote down a job that the plugin does not have: it has these.
+    pub fn unknown<T>(&self, known: &[&str]) -> Result<T, Failure> {
+        let known: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
+        Err(Failure::new(format!("there is no job `{}`; there are {}", self.name, known.join(", "))))
+    }
 }
 
 impl Deref for Job {

@@ -20,10 +20,12 @@ mod job;
 pub mod log;
 mod message;
 pub mod metrics;
+pub mod mirror;
 pub mod outbox;
 mod patch;
 mod plugin;
 mod resource;
+pub mod server;
 pub mod state;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
@@ -32,6 +34,7 @@ mod verdict;
 #[doc(hidden)]
 #[cfg(target_family = "wasm")]
 pub mod wasm;
+mod when;
 
 pub use access::{Decision, Inquiry};
 pub use change::{Caller, Change, Context, Member, MembershipChange, Operation};
@@ -39,11 +42,13 @@ pub use failure::Failure;
 pub use job::Job;
 pub use message::Message;
 pub use patch::Patch;
-pub use plugin::{Finding, Info, Plugin};
-pub use resource::{Address, Enterprise, Group, Labelled, Manager, Meta, Name, Resource, User};
+pub use plugin::{Finding, Findings, Info, Plugin};
+pub use resource::{Address, ENTERPRISE, Enterprise, Group, Labelled, Manager, Meta, Name, Resource, User};
 pub use serde;
 pub use serde_json::{self, Value, json};
+pub use server::Server;
 pub use verdict::{Hold, Refusal, RefusalStatus, ScimType, Verdict};
+pub use when::When;
 
 /// A JSON object whose keys are attribute names.
 pub type Attributes = serde_json::Map<String, Value>;
@@ -58,9 +63,9 @@ pub type Result<T = (), E = Failure> = std::result::Result<T, E>;
 /// ```
 pub mod prelude {
     pub use crate::{
-        Change, Context, Decision, Failure, Finding, Group, Info, Inquiry, Job, Message, Operation, Patch, Plugin,
-        Resource, Result, ScimType, User, Verdict, config, directory, filter, http, json, log, metrics, outbox, state,
-        time,
+        Change, Context, Decision, Failure, Finding, Findings, Group, Info, Inquiry, Job, Message, Operation, Patch,
+        Plugin, Resource, Result, ScimType, Server, User, Verdict, When, config, directory, filter, http, json, log,
+        metrics, outbox, state, time,
     };
     pub use serde::{Deserialize, Serialize};
 }

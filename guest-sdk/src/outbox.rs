@@ -17,6 +17,9 @@ use serde::Serialize;
 
 use crate::{Failure, host, http};
 
+/// How many messages one review may enqueue, unless the operator says less.
+pub const MESSAGES_MAX: usize = 16;
+
 /// Why nothing was enqueued.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Error {

@@ -1,5 +1,7 @@
 //! What a plugin is: its configuration, with methods for the moments it is asked.
 
+use std::collections::BTreeSet;
+
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -124,5 +126,59 @@ impl Finding {
     /// A finding about the key at `path`.
     pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
         Self { path: path.into(), message: message.into() }
+    }
+}
+
+/// What is wrong with a configuration, gathered for [`Plugin::check`].
+///
+/// ```
+/// use provost_sdk::Findings;
+///
+/// let (url, names) = ("ldap://crm.example", ["crm", "wiki", "crm"]);
+/// let mut found = Findings::new();
+/// found.unless(!names.is_empty(), "target", "is empty");
+/// found.url("url", url);
+/// found.distinct(names, |at| format!("target[{at}].name"));
+///
+/// let paths: Vec<String> = found.into_vec().into_iter().map(|finding| finding.path).collect();
+/// assert_eq!(paths, ["url", "target[2].name"]);
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Findings(Vec<Finding>);
+
+impl Findings {
+    /// Nothing is wrong yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Unless this holds, the key at `path` is wrong.
+    pub fn unless(&mut self, holds: bool, path: impl Into<String>, message: impl Into<String>) {
+        if !holds {
+            self.0.push(Finding::new(path, message));
+        }
+    }
+
+    /// The text at `path` must not be empty.
+    pub fn filled(&mut self, path: impl Into<String>, text: &str) {
+        self.unless(!text.is_empty(), path, "is empty");
+    }
+
+    /// The text at `path` must be the URL of an HTTP endpoint.
+    pub fn url(&mut self, path: impl Into<String>, url: &str) {
+        self.unless(url.starts_with("https://") || url.starts_with("http://"), path, "is not an http URL");
+    }
+
+    /// Each of these texts must be no other's. `path` makes the key of one out of its place.
+    pub fn distinct<'a>(&mut self, texts: impl IntoIterator<Item = &'a str>, path: impl Fn(usize) -> String) {
+        let mut seen = BTreeSet::new();
+        for (at, text) in texts.into_iter().enumerate() {
+            self.unless(seen.insert(text), path(at), "is another one's, too");
+        }
+    }
+
+    /// All of it.
+    pub fn into_vec(self) -> Vec<Finding> {
+        self.0
     }
 }

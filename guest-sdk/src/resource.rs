@@ -6,6 +6,9 @@ use serde_json::Value;
 
 use crate::{Attributes, Failure, document};
 
+/// The URN of the enterprise extension (RFC 7643 section 4.3).
+pub const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+
 /// A resource of any type: its attributes as they came.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -17,10 +20,42 @@ impl Resource {
         self.text("id")
     }
 
+    /// Whether somebody may use the account: who is not said to be inactive is active.
+    pub fn is_active(&self) -> bool {
+        self.get("active") != Some(&Value::Bool(false))
+    }
+
+    /// The `id` of a person's manager, from the enterprise extension.
+    pub fn manager(&self) -> Option<&str> {
+        self.text(&format!("{ENTERPRISE}:manager.value"))
+    }
+
+    /// A number that is another one as soon as anything about the resource is another: to remember what was last sent
+    /// without keeping it. It is never 0, and the same in every build.
+    ///
+    /// ```
+    /// # use provost_sdk::{Resource, json};
+    /// let read = |value| serde_json::from_value::<Resource>(value);
+    /// let (ana, anna) = (read(json!({ "userName": "ana" }))?, read(json!({ "userName": "anna" }))?);
+    /// assert_ne!(ana.digest(), anna.digest());
+    /// # Ok::<(), provost_sdk::Failure>(())
+    /// ```
+    pub fn digest(&self) -> u64 {
+        // FNV-1a, 64 bits.
+        let text = Value::Object(self.0.clone()).to_string();
+        let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        });
+        hash.max(1)
+    }
+
     /// The value at `path`: `userName`, `name.givenName`, or an extension's attribute behind its
-    /// URN and a colon. Letter case of names does not matter. A path does not look into lists;
-    /// see [`Resource::values`].
+    /// URN and a colon, or the URN alone for all of them. Letter case of names does not matter. A
+    /// path does not look into lists; see [`Resource::values`].
     pub fn get(&self, path: &str) -> Option<&Value> {
+        if let Some(whole) = member(&self.0, path) {
+            return Some(whole);
+        }
         let (attributes, path) = self.container(path);
         let mut names = path.split('.');
         let first = member(attributes, names.next()?)?;
@@ -58,8 +93,12 @@ impl Resource {
         attributes.insert(spelling(attributes, last), value.into());
     }
 
-    /// Takes away what is at `path`, with lists looked into.
+    /// Takes away what is at `path`, with lists looked into. The URN of an extension stands for all that it holds.
     pub fn remove(&mut self, path: &str) {
+        // A URN may have dots, and is a name all the same.
+        if self.0.shift_remove(&spelling(&self.0, path)).is_some() {
+            return;
+        }
         let (attributes, path) = self.container_mut(path);
         let Some((parents, last)) = path.rsplit_once('.') else {
             attributes.shift_remove(&spelling(attributes, path));
@@ -68,6 +107,17 @@ impl Resource {
         for value in reach_mut(attributes, parents) {
             if let Value::Object(object) = value {
                 object.shift_remove(&spelling(object, last));
+            }
+        }
+    }
+
+    /// Takes away what is at each of these paths. Where one is an extension's URN, the extension goes, and its name in
+    /// `schemas` with it.
+    pub fn leave_out<'a>(&mut self, paths: impl IntoIterator<Item = &'a str>) {
+        for path in paths {
+            self.remove(path);
+            if let Some(Value::Array(schemas)) = self.0.get_mut("schemas") {
+                schemas.retain(|schema| schema.as_str().is_none_or(|schema| !schema.eq_ignore_ascii_case(path)));
             }
         }
     }

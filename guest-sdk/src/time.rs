@@ -18,6 +18,18 @@ pub fn date_time(ms: u64) -> String {
     instant.unwrap_or(Timestamp::MAX).to_string()
 }
 
+/// The instant so many days later; earlier, if there are fewer than none.
+///
+/// ```
+/// use provost_sdk::time;
+///
+/// let now_ms = 1_767_225_600_000;
+/// assert_eq!(time::date_time(time::days_later(now_ms, -1)), "2025-12-31T00:00:00Z");
+/// ```
+pub fn days_later(ms: u64, days: i64) -> u64 {
+    ms.saturating_add_signed(days.saturating_mul(DAY_MS as i64))
+}
+
 /// A `dateTime` in milliseconds since the Unix epoch; none for what is no `dateTime`, or before it.
 pub fn millis(date_time: &str) -> Option<u64> {
     let instant: Timestamp = date_time.parse().ok()?;

@@ -36,6 +36,7 @@ mod passwords;
 mod patching;
 mod projecting;
 mod protocol;
+mod provisioning;
 mod released;
 mod schemas;
 mod searching;

@@ -87,12 +87,32 @@ impl Host {
         self
     }
 
-    /// With this resource in its directory; it needs an `id`.
+    /// With this resource in its directory, in the place of one with the same `id`, which it needs.
     #[track_caller]
     pub fn resource(mut self, resource_type: &str, document: Value) -> Self {
         let Value::Object(document) = document else { panic!("a resource is a JSON object") };
         assert!(document.get("id").is_some_and(Value::is_string), "a resource in the directory has an `id`");
-        self.resources.push((resource_type.to_owned(), document));
+        let entry = (resource_type.to_owned(), document);
+        match self.resources.iter_mut().find(|(_, other)| other["id"] == entry.1["id"]) {
+            Some(other) => *other = entry,
+            None => self.resources.push(entry),
+        }
+        self
+    }
+
+    /// Without the resource of this id, and without its memberships.
+    pub fn without(mut self, id: &str) -> Self {
+        self.resources.retain(|(_, document)| document["id"] != id);
+        self.members.remove(id);
+        self.members.values_mut().for_each(|members| members.retain(|member| member.id != id));
+        self
+    }
+
+    /// Without this member in a group, both by their ids.
+    pub fn without_member(mut self, group: &str, id: &str) -> Self {
+        if let Some(members) = self.members.get_mut(group) {
+            members.retain(|member| member.id != id);
+        }
         self
     }
 
@@ -100,6 +120,7 @@ impl Host {
     pub fn member(mut self, group: &str, id: &str) -> Self {
         let resource_type = self.resources.iter().find(|(_, document)| document["id"] == id);
         let resource_type = resource_type.map_or("User", |(resource_type, _)| resource_type).to_owned();
+        self = self.without_member(group, id);
         self.members.entry(group.to_owned()).or_default().push(Member { id: id.to_owned(), resource_type });
         self
     }

@@ -82,7 +82,7 @@ impl Harness {
         self
     }
 
-    /// With this resource in the directory; it needs an `id`.
+    /// With this resource in the directory, in the place of one with the same `id`, which it needs.
     #[track_caller]
     pub fn resource(self, resource_type: &str, document: Value) -> Self {
         self.on(|host| host.resource(resource_type, document))
@@ -91,6 +91,16 @@ impl Harness {
     /// With this member in a group, both by their ids.
     pub fn member(self, group: &str, id: &str) -> Self {
         self.on(|host| host.member(group, id))
+    }
+
+    /// Without the resource of this id, and without its memberships.
+    pub fn without(self, id: &str) -> Self {
+        self.on(|host| host.without(id))
+    }
+
+    /// Without this member in a group, both by their ids.
+    pub fn without_member(self, group: &str, id: &str) -> Self {
+        self.on(|host| host.without_member(group, id))
     }
 
     /// With this answer to the next HTTP request that has none yet.

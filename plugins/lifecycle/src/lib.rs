@@ -6,8 +6,8 @@
 mod message;
 
 use message::Message;
-use provost_sdk::Value;
 use provost_sdk::prelude::*;
+use provost_sdk::state::Table;
 
 /// What a life looks like here.
 #[derive(Debug, Deserialize)]
@@ -50,8 +50,8 @@ struct Mark {
     state: Option<String>,
 }
 
-/// What a mark's key begins with; the person's id follows.
-const LEAVING: &str = "leaving:";
+/// By the person's id.
+const LEAVING: Table<Mark> = Table::new("leaving:");
 
 /// The job that strips those who left before it was due.
 const STRIP: &str = "strip";
@@ -63,12 +63,11 @@ impl Plugin for Lifecycle {
     const INFO: Info = provost_sdk::info!();
 
     fn check(&self) -> Vec<Finding> {
-        let mut findings: Vec<Finding> =
-            self.message.iter().enumerate().flat_map(|(at, message)| message.check(at)).collect();
-        if self.start_date.is_none() && self.message.iter().any(Message::is_dated) {
-            findings.push(Finding::new("start_date", "is missing, and there are messages with `days`"));
-        }
-        findings
+        let mut found = Findings::new();
+        self.message.iter().enumerate().for_each(|(at, message)| message.check(at, &mut found));
+        let is_missing = self.start_date.is_none() && self.message.iter().any(Message::is_dated);
+        found.unless(!is_missing, "start_date", "is missing, and there are messages with `days`");
+        found.into_vec()
     }
 
     fn review(&self, change: &Change) -> Result<Verdict> {
@@ -76,27 +75,24 @@ impl Plugin for Lifecycle {
             return Ok(Verdict::proceed());
         }
         let (before, after) = (change.current::<Resource>()?, change.proposed::<Resource>()?);
-        let id = change.resource_id.as_deref();
-        match (&before, &after, id) {
-            (None, Some(after), _) => Ok(self.begins(after)),
-            (Some(before), Some(after), Some(id)) => match (is_active(before), is_active(after)) {
-                (true, false) => self.leaves(change, id, before),
-                (false, true) => self.returns(id, after),
-                _ => Ok(Verdict::proceed()),
+        let id = change.resource_id.as_deref().unwrap_or_default();
+        match (before, after) {
+            (None, Some(after)) => return Ok(self.begins(&after)),
+            (Some(before), Some(after)) => match (before.is_active(), after.is_active()) {
+                (true, false) => return self.leaves(change, id, &before),
+                (false, true) => return self.returns(id, &after),
+                _ => {}
             },
-            (_, None, Some(id)) => {
-                state::delete(&key(id))?;
-                Ok(Verdict::proceed())
-            }
-            _ => Ok(Verdict::proceed()),
+            (_, None) => LEAVING.delete(id)?,
         }
+        Ok(Verdict::proceed())
     }
 
     fn run(&self, job: &Job) -> Result<String> {
         match &*job.name {
             STRIP => self.strip(job.due_ms),
             MESSAGES => message::send_due(&self.message, self.start_date.as_deref(), job.now_ms),
-            other => Err(Failure::new(format!("there is no job `{other}`; there are `{STRIP}` and `{MESSAGES}`"))),
+            _ => job.unknown(&[STRIP, MESSAGES]),
         }
     }
 }
@@ -107,30 +103,24 @@ provost_sdk::export!(Lifecycle: before_write, schedule);
 impl Lifecycle {
     fn begins(&self, person: &Resource) -> Verdict {
         match &self.state {
-            Some(path) if is_active(person) && person.get(path).is_none() => self.enters(&self.states.active),
+            Some(path) if person.is_active() && person.get(path).is_none() => self.enters(&self.states.active),
             _ => Verdict::proceed(),
         }
     }
 
     fn leaves(&self, change: &Change, id: &str, before: &Resource) -> Result<Verdict> {
         let state = self.state.as_ref().and_then(|path| before.text(path)).map(str::to_owned);
-        state::put_json(&key(id), &Mark { since_ms: change.now_ms, state })?;
+        LEAVING.put(id, &Mark { since_ms: change.now_ms, state })?;
         Ok(self.enters(&self.states.leaving))
     }
 
     /// Whoever comes back before the night is what they were; later, they begin anew.
     fn returns(&self, id: &str, after: &Resource) -> Result<Verdict> {
-        let Some(path) = &self.state else {
-            state::delete(&key(id))?;
-            return Ok(Verdict::proceed());
-        };
-        let mark: Option<Mark> = state::get_json(&key(id))?;
-        if mark.is_some() {
-            state::delete(&key(id))?;
-        }
+        let mark = LEAVING.take(id)?;
+        let Some(path) = &self.state else { return Ok(Verdict::proceed()) };
         // A state that the client itself sets is the client's.
-        if after.text(path).is_some_and(|state| ![&self.states.leaving, &self.states.left].contains(&&state.to_owned()))
-        {
+        let ours = [&*self.states.leaving, &*self.states.left];
+        if after.text(path).is_some_and(|state| !ours.contains(&state)) {
             return Ok(Verdict::proceed());
         }
         match mark {
@@ -141,25 +131,24 @@ impl Lifecycle {
     }
 
     fn enters(&self, state: &str) -> Verdict {
-        let patch = self.state.iter().fold(Patch::new(), |patch, path| patch.replace(path, state));
-        patch.into_verdict()
+        self.state.iter().fold(Patch::new(), |patch, path| patch.replace(path, state)).into_verdict()
     }
 
     /// Takes all access from those who were switched off before `until_ms` and still are.
     fn strip(&self, until_ms: u64) -> Result<String> {
         let mut stripped = 0;
-        state::walk_json(LEAVING, |id, mark: Mark| {
+        LEAVING.walk(|id, mark| {
             if mark.since_ms >= until_ms {
                 return Ok(());
             }
-            if let Some(person) = directory::get::<Resource>("User", id)?.filter(|person| !is_active(person)) {
+            if let Some(person) = directory::get::<Resource>("User", id)?.filter(|person| !person.is_active()) {
                 directory::leave_all(id)?;
                 self.mark_left(id, &person)?;
-                let told = self.message.iter().filter(|message| message.is_farewell());
-                told.map(|message| message.send(id, &person)).collect::<Result<Vec<()>>>()?;
+                let mut farewells = self.message.iter().filter(|message| !message.is_dated());
+                farewells.try_for_each(|message| message.send(id, &person))?;
                 stripped += 1;
             }
-            Ok(state::delete(&key(id))?)
+            Ok(LEAVING.delete(id)?)
         })?;
         Ok(format!("{stripped} people lost their access"))
     }
@@ -169,20 +158,8 @@ impl Lifecycle {
         let patch = gone.fold(Patch::new(), |patch, path| patch.remove(path));
         let state = self.state.iter().filter(|path| person.text(path) != Some(&*self.states.left));
         let patch = state.fold(patch, |patch, path| patch.replace(path, &*self.states.left));
-        if !patch.operations().is_empty() {
-            directory::patch("User", id, &patch)?;
-        }
-        Ok(())
+        if patch.is_empty() { Ok(()) } else { directory::patch("User", id, &patch).map(drop) }
     }
-}
-
-fn key(id: &str) -> String {
-    format!("{LEAVING}{id}")
-}
-
-/// Who is not said to be inactive is active.
-fn is_active(person: &Resource) -> bool {
-    person.get("active") != Some(&Value::Bool(false))
 }
 
 #[cfg(test)]

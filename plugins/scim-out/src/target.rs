@@ -1,8 +1,6 @@
-//! One other server: who has an account there, and what it holds.
+//! One other server: what it is to hold, and how it comes there.
 
-use std::collections::BTreeMap;
-
-use provost_sdk::Value;
+use provost_sdk::mirror::{self, Mirror};
 use provost_sdk::prelude::*;
 
 /// One other SCIM server.
@@ -14,59 +12,74 @@ pub struct Target {
     /// Its SCIM base URL.
     pub url: String,
     /// The secret that the host puts into each request.
-    pub credential: Option<String>,
-    /// By attribute path: the values of which one has to be there. All paths have to fit.
+    credential: Option<String>,
+    /// Who has an account there.
     #[serde(default)]
-    when: BTreeMap<String, Vec<Value>>,
+    when: When,
+    /// Which groups are there; none, if it is not written down.
+    groups: Option<When>,
     /// Attributes that are not sent.
     #[serde(default)]
     leave_out: Vec<String>,
     /// What becomes of the account of somebody who has none any more.
     #[serde(default)]
-    pub on_leave: OnLeave,
+    on_leave: OnLeave,
 }
 
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum OnLeave {
+enum OnLeave {
     /// It is switched off, and switched on again for who comes back.
     #[default]
     Deactivate,
     Delete,
 }
 
-/// What is this server's own business.
-const OURS: [&str; 4] = ["id", "meta", "groups", "externalId"];
-
 impl Target {
-    pub fn check(&self, at: usize) -> Vec<Finding> {
-        let is_http = self.url.starts_with("https://") || self.url.starts_with("http://");
-        let url = (!is_http || self.url.contains(['?', '#']))
-            .then(|| Finding::new(format!("target[{at}].url"), "is not an http URL without query"));
-        let name = self.name.is_empty().then(|| Finding::new(format!("target[{at}].name"), "is empty"));
-        url.into_iter().chain(name).collect()
+    pub fn server(&self) -> Server {
+        let server = Server::new(&*self.name, &self.url);
+        self.credential.iter().fold(server, Server::credential)
     }
 
-    /// Whether somebody has an account there.
-    pub fn concerns(&self, person: &Resource) -> bool {
-        self.when.iter().all(|(path, wanted)| person.values(path).into_iter().any(|value| wanted.contains(value)))
+    pub fn has_groups(&self) -> bool {
+        self.groups.is_some()
     }
 
-    /// What the account holds. Its `externalId` is the person's `id` here, which never changes.
-    pub fn account_of(&self, person: &Resource) -> Resource {
-        let id = person.id().map(str::to_owned);
-        let mut account = person.clone();
-        OURS.into_iter().chain(self.leave_out.iter().map(String::as_str)).for_each(|path| account.remove(path));
-        if let Some(Value::Array(schemas)) = account.0.get_mut("schemas") {
-            schemas.retain(|schema| !self.leave_out.iter().any(|left_out| schema.as_str() == Some(left_out)));
+    pub fn resource_types(&self) -> &[&str] {
+        if self.has_groups() { &["User", "Group"] } else { &["User"] }
+    }
+
+    /// Whether this is to be there.
+    pub fn concerns(&self, resource_type: &str, resource: &Resource) -> bool {
+        match resource_type {
+            "User" => self.when.fits(resource),
+            "Group" => self.groups.as_ref().is_some_and(|groups| groups.fits(resource)),
+            _ => false,
         }
-        if let Some(id) = id {
-            account.set("externalId", id);
-        }
-        account
     }
 
-    pub fn users(&self) -> String {
-        format!("{}/Users", self.url.trim_end_matches('/'))
+    /// Makes one resource there what it is here. `others` are the other ends of memberships that changed: members of a
+    /// group, or the groups of somebody who was deleted.
+    pub fn send(&self, mirror: &Mirror, resource_type: &str, id: &str, others: &[String]) -> Result {
+        let wanted = directory::get::<Resource>(resource_type, id)?;
+        let twin = match wanted.filter(|wanted| self.concerns(resource_type, wanted)) {
+            Some(mut wanted) => {
+                wanted.leave_out(self.leave_out.iter().map(String::as_str));
+                let kind = if resource_type == "Group" { mirror::GROUPS } else { mirror::USERS };
+                Some(mirror.hold(&kind, id, wanted)?)
+            }
+            None if resource_type == "User" && self.on_leave == OnLeave::Deactivate => mirror.switch_off(id)?,
+            None => {
+                mirror.delete(id)?;
+                None
+            }
+        };
+        match twin {
+            Some(twin) if twin.is_new && self.has_groups() => {
+                mirror.settle(id, &twin, if twin.is_group() { &[] } else { others })
+            }
+            Some(twin) if twin.is_group() => mirror.change_members(id, &twin, others),
+            _ => Ok(()),
+        }
     }
 }
