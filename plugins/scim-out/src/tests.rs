@@ -347,6 +347,7 @@ fn many_memberships_take_several_attempts_and_no_group_is_passed_over() {
     let mut out = becomes(out, "User", ana("Pilot"), ana("Clerk"));
     let first = out.deliver();
     assert!(first.failure().is_retryable());
+    assert_eq!(members(&first), (names(&[]), names(&["r1"])), "nobody is a member there who is not there");
     let second = out.deliver();
     second.answer.as_ref().unwrap();
 
