@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use bare::{Bare, Safety};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use provost::app::BUILTINS;
 use provost::hook::{Change, Hooks as _, MembershipChange, Operation};
@@ -55,10 +56,12 @@ fn hook_call(c: &mut Criterion) {
     group.bench_function("provost", |b| {
         b.to_async(&runtime).iter(async || host.set().review(&reviewer, &cx, &change).await.expect("a verdict"));
     });
-    let bare = bare::Bare::new(Path::new(guests::STAMP), config_json);
-    group.bench_function("bare_wasmtime", |b| {
-        b.to_async(&runtime).iter(async || bare.call(&document).await);
-    });
+    for (name, safety) in [("bare_wasmtime", Safety::Off), ("bare_wasmtime_made_safe", Safety::On)] {
+        let bare = Bare::new(Path::new(guests::STAMP), config_json.clone(), safety);
+        group.bench_function(name, |b| {
+            b.to_async(&runtime).iter(async || bare.call(&document).await);
+        });
+    }
     group.finish();
 }
 

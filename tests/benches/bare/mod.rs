@@ -56,13 +56,26 @@ pub struct Bare {
     config: Arc<str>,
 }
 
+/// What of wasmtime's own safety is switched on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Safety {
+    /// Nothing: a guest that never ends is never ended.
+    Off,
+    /// What a host of other people's guests needs, and ours has: guests can be interrupted, and no stack is handed on
+    /// with what the one before left there.
+    On,
+}
+
 impl Bare {
-    pub fn new(component: &Path, config: String) -> Self {
+    pub fn new(component: &Path, config: String, safety: Safety) -> Self {
         let mut pool = PoolingAllocationConfig::default();
         pool.total_component_instances(16).total_core_instances(64).total_memories(32).total_tables(64);
         pool.linear_memory_keep_resident(2 << 20).table_keep_resident(512 << 10).pagemap_scan(Enabled::Auto);
         let mut settings = Config::new();
         settings.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+        if safety == Safety::On {
+            settings.epoch_interruption(true).async_stack_zeroing(true);
+        }
         let engine = Engine::new(&settings).expect("an engine");
         let component = Component::from_file(&engine, component).expect("a component");
         let mut linker: Linker<Guest> = Linker::new(&engine);
@@ -80,6 +93,8 @@ impl Bare {
         let wasi = WasiCtx::builder().build();
         let guest = Guest { wasi, table: ResourceTable::new(), config: self.config.clone() };
         let mut store = Store::new(&self.engine, guest);
+        // Nobody advances the epoch.
+        store.set_epoch_deadline(1);
         let plugin = self.instance.instantiate_async(&mut store).await.expect("an instance");
         let cx = Context {
             request_id: "bench".to_owned(),
