@@ -1,6 +1,6 @@
 //! One call of one guest: a seat, a fresh store and instance, two clocks, and what came of it.
 //!
-//! While the guest computes, the epoch takes its worker from it again and again and looks at the deadline; one that
+//! While the guest computes, the epoch takes its worker from it every millisecond and looks at the deadline; one that
 //! goes on computing rests in between. While it waits in an import, the outer timeout looks. Whatever happens, the store
 //! is dropped with the call, and with it all that the guest had.
 
@@ -29,11 +29,11 @@ use crate::trace::{Cost, Trace};
 const EPOCHS_PER_TURN: u64 = 1;
 
 /// How many turns a call computes as fast as it can. What takes longer is no quick answer any more, or none at all.
-const BRISK_TURNS: u32 = 16;
+const BRISK_TURNS: u32 = 5;
 
 /// How long a call rests after each turn beyond those, so that guests which compute on every core leave most of each to
 /// others.
-const REST: Duration = Duration::from_millis(1);
+const REST: Duration = Duration::from_millis(6);
 
 /// A call that is about to happen: its store is ready, its time runs.
 pub(super) struct Call {

@@ -5,7 +5,7 @@
 //! pool, one for hooks and one for deliveries, so that the pool is never found empty and slow
 //! deliveries never keep a change waiting.
 //!
-//! The clock is a thread of its own: it advances the epoch four times a millisecond while a guest runs,
+//! The clock is a thread of its own: it advances the epoch every millisecond while a guest runs,
 //! which is when a guest gives its worker back to others. While none runs, the clock stands still.
 
 use std::fs;
@@ -23,9 +23,8 @@ use wasmtime::{Cache, CacheConfig, Config, Enabled, Engine, PoolingAllocationCon
 
 use crate::limits;
 
-/// How long a guest runs before it gives its worker back to others: several times what a usual call
-/// takes, and little beside what a request takes that has to wait for it.
-const EPOCH: Duration = Duration::from_micros(250);
+/// How long a guest runs before it gives its worker back to others.
+const EPOCH: Duration = Duration::from_millis(1);
 
 /// How many epochs the clock goes on after the last guest is done, so that a steady stream of
 /// short calls does not wake it each time.
