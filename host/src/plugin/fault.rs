@@ -29,6 +29,11 @@ pub(super) fn not_started(error: wasmtime::Error) -> wasmtime::Error {
     error.context(NotStarted)
 }
 
+/// The guest was not called at all.
+pub(super) fn unavailable(why: impl Into<String>) -> Fault {
+    Fault::new(FaultKind::Unavailable, why)
+}
+
 /// Turns the engine's error into a fault.
 pub(super) fn read(error: &wasmtime::Error, guest: &Guest) -> Fault {
     let trace = error.downcast_ref::<WasmBacktrace>();

@@ -14,6 +14,7 @@
 //!
 //! This is the only module that knows the sandbox's engine.
 
+mod asking;
 mod backing;
 mod backtrace;
 mod bindings;

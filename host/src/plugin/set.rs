@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
 use super::breaker::Breakers;
+use super::fault::unavailable;
 use super::guest::Identity;
 use super::inspect::Exports;
 use super::interest::Interests;
@@ -18,7 +19,7 @@ use super::meter::Meters;
 use super::orders::Origin;
 use super::status::Record;
 use super::{House, PluginConfig, PluginState, PluginStatus};
-use crate::hook::{Act, HookGroup, PluginName};
+use crate::hook::{Act, Attribution, Consulted, Fault, HookGroup, PluginName};
 use crate::limits;
 
 /// All plugins of one moment.
@@ -141,6 +142,35 @@ impl Plugin {
             hook_seats: Arc::new(Semaphore::new(seats)),
             delivery_seats: Arc::new(Semaphore::new(seats)),
         }
+    }
+
+    /// The operator's name for it.
+    pub(super) fn name(&self) -> &str {
+        &self.config.name.0
+    }
+
+    /// It, as somebody who is asked.
+    pub(super) fn consulted(&self, group: HookGroup) -> Consulted {
+        let version = self.loaded().map(|loaded| loaded.version.clone()).unwrap_or_default();
+        Consulted {
+            attribution: Attribution { plugin: self.config.name.clone(), version },
+            group,
+            on_fault: self.config.on_fault.at(group),
+            may_write: self.may_write.clone(),
+        }
+    }
+
+    /// What a call of it needs.
+    pub(super) fn ready(&self) -> Result<(&Arc<Identity>, &Loaded), Fault> {
+        match &self.standing {
+            Standing::Ready { identity, loaded } => Ok((identity, loaded)),
+            Standing::Quarantined { reason } => Err(unavailable(reason.clone())),
+            Standing::Disabled => Err(unavailable("the plugin is switched off")),
+        }
+    }
+
+    pub(super) fn lacks(&self, group: HookGroup) -> Fault {
+        unavailable(format!("plugin `{}` exports no `{group}`", self.config.name))
     }
 
     /// Notes that this is what was last good, and why; and which table the operator has now.
