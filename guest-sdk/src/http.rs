@@ -23,8 +23,11 @@ use serde::de::DeserializeOwned;
 
 use crate::{Failure, host};
 
-/// How many requests one review, observation or delivery may send, unless the operator says less.
+/// How many requests one review, decision or shaping may send, unless the operator says less.
 pub const CALLS_MAX: u32 = 5;
+
+/// How many requests one observation or delivery may send, unless the operator says less.
+pub const DELIVERY_CALLS_MAX: u32 = 32;
 
 /// How many requests one run of a job may send, unless the operator says less.
 pub const JOB_CALLS_MAX: u32 = 1_000;

@@ -48,10 +48,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// The server at this base URL. Its name stands in failures.
+    /// The server at this base URL, asked by a delivery or an observer. Its name stands in failures.
     pub fn new(name: impl Into<String>, url: &str) -> Self {
         let url = url.trim_end_matches('/').to_owned();
-        Self { name: name.into(), url, credential: None, calls: Cell::new(0), calls_max: http::CALLS_MAX }
+        Self { name: name.into(), url, credential: None, calls: Cell::new(0), calls_max: http::DELIVERY_CALLS_MAX }
     }
 
     /// With the secret of this name, which the host puts into each request.

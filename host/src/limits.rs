@@ -81,8 +81,12 @@ pub const OUTBOX_MESSAGES_PER_CALL_MAX: usize = 16;
 /// How large one outbox message may be, headers included, in bytes.
 pub const OUTBOX_MESSAGE_BYTES_MAX: usize = 256 * 1024;
 
-/// How many HTTP requests one guest call may make.
+/// How many HTTP requests one guest call may make that somebody waits for.
 pub const HTTP_CALLS_MAX: u32 = 5;
+
+/// How many HTTP requests one delivery may make, and one observation: nobody waits for either, and what is provisioned
+/// elsewhere takes some asking.
+pub const DELIVERY_HTTP_CALLS_MAX: u32 = 32;
 
 /// How large an HTTP answer to a guest may be, in bytes.
 pub const HTTP_ANSWER_BYTES_MAX: usize = 1024 * 1024;

@@ -13,5 +13,5 @@ pub fn provost() -> PathBuf {
 /// The engine's name for a command that reads no configuration of a test server.
 pub const ENGINE_VARIABLE: &str = "PROVOST__STORE__ENGINE";
 
-/// The time at which the clock of [`provost`] stands, as RFC 3339 has it. Without it the clock is the machine's.
+/// The time at which the clock of [`provost()`] stands, as RFC 3339 has it. Without it the clock is the machine's.
 pub const CLOCK_VARIABLE: &str = "TWIN_CLOCK";

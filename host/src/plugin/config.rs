@@ -222,6 +222,7 @@ pub(super) struct Bounds {
     pub(super) log_lines: u32,
     pub(super) host_calls: u32,
     pub(super) http_calls: u32,
+    pub(super) delivery_http_calls: u32,
     pub(super) job_host_calls: u32,
     pub(super) job_http_calls: u32,
     pub(super) outbox_messages: usize,
@@ -410,6 +411,7 @@ impl PluginConfig {
             host_calls: host_calls as u32,
             http_calls: http_calls as u32,
             job_host_calls: limit.host_calls.map_or(limits::JOB_HOST_CALLS_MAX, |_| host_calls as u32),
+            delivery_http_calls: limit.http_calls.map_or(limits::DELIVERY_HTTP_CALLS_MAX, |_| http_calls as u32),
             job_http_calls: limit.http_calls.map_or(limits::JOB_HTTP_CALLS_MAX, |_| http_calls as u32),
             outbox_messages: within("limit.outbox_messages", limit.outbox_messages, 0, messages_max)? as usize,
             concurrency: match limit.concurrency {

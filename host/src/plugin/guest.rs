@@ -141,7 +141,11 @@ impl Guest {
     /// How many HTTP requests this call may make.
     pub(super) fn http_calls_max(&self) -> u32 {
         let bounds = &self.identity.bounds;
-        if self.occasion.is_job { bounds.job_http_calls } else { bounds.http_calls }
+        match self.occasion.phase {
+            Phase::After if self.occasion.is_job => bounds.job_http_calls,
+            Phase::After => bounds.delivery_http_calls,
+            Phase::Lifecycle | Phase::BeforeWrite | Phase::Answering => bounds.http_calls,
+        }
     }
 
     pub(super) fn last_host_call(&self) -> Option<&'static str> {

@@ -71,6 +71,7 @@ impl Bare {
         let mut pool = PoolingAllocationConfig::default();
         pool.total_component_instances(16).total_core_instances(64).total_memories(32).total_tables(64);
         pool.linear_memory_keep_resident(2 << 20).table_keep_resident(512 << 10).pagemap_scan(Enabled::Auto);
+        pool.async_stack_keep_resident(16 << 10);
         let mut settings = Config::new();
         settings.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
         if safety == Safety::On {

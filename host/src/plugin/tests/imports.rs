@@ -254,6 +254,23 @@ async fn http_goes_to_granted_origins_with_granted_methods_so_many_times() {
 }
 
 #[tokio::test]
+async fn a_delivery_may_ask_more_often_than_a_hook_and_the_operator_lowers_both() {
+    for (phase, limit, most) in [
+        (Phase::BeforeWrite, "", limits::HTTP_CALLS_MAX),
+        (Phase::After, "", limits::DELIVERY_HTTP_CALLS_MAX),
+        (Phase::BeforeWrite, "[limit]\nhttp_calls = 2", 2),
+        (Phase::After, "[limit]\nhttp_calls = 2", 2),
+    ] {
+        let mut guest = guest_in(&house(), phase, &format!("{GRANTED}\n{limit}"));
+        for sent in 0..=most {
+            let put = wit::http::Request { method: "PUT".into(), ..get("http://127.0.0.1:9/") };
+            let is_one_too_many = matches!(guest.send(put).await.unwrap(), Err(wit::http::Error::Denied(_)));
+            assert_eq!(is_one_too_many, sent == most, "{phase:?}: request {sent}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_request_ends_with_its_own_time_and_with_the_calls() {
     let black_hole = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://{}", black_hole.local_addr().unwrap());
