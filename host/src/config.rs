@@ -207,8 +207,8 @@ pub struct ClientFiles {
 pub struct StoreSection {
     /// Which engine keeps the data.
     pub engine: EngineName,
-    /// How much of the data the engine may hold in memory, in MiB; absent for what suits the engine.
-    pub cache_mib: Option<u64>,
+    /// How much of the data the engine may hold in memory, in MiB.
+    pub cache_mib: u64,
     /// How many days past versions and journal rows are kept; 0 keeps them for ever.
     pub keep_days: u32,
     /// How many resources, and memberships joined to them, one query may look at.
@@ -232,7 +232,7 @@ impl Default for StoreSection {
     fn default() -> Self {
         Self {
             engine: EngineName::Sled,
-            cache_mib: None,
+            cache_mib: 64,
             keep_days: 365,
             scan_resources_max: limits::SCAN_RESOURCES_MAX,
             index: Vec::new(),
@@ -253,7 +253,7 @@ impl StoreSection {
     /// The same store for whoever only looks into it: what is indexed stays as it is.
     pub fn as_it_is(&self, data: &Path, schemas: &Schemas) -> StoreConfig {
         StoreConfig {
-            cache_bytes: self.cache_mib.map_or(self.engine.cache_bytes_default(), |mib| mib * 1024 * 1024),
+            cache_bytes: self.cache_mib * 1024 * 1024,
             engine: self.engine,
             indexes: None,
             scan_resources_max: self.scan_resources_max,

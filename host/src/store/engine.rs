@@ -39,16 +39,6 @@ impl EngineName {
         }
     }
 
-    /// How much of the data the engine holds in memory where nobody says, in bytes: as much as keeps look-ups among a
-    /// million users about as quick as among ten thousand (`cargo bench --bench million`).
-    pub fn cache_bytes_default(self) -> u64 {
-        match self {
-            // A page that is not held is read and put together anew, which takes longer than all the rest of a look-up.
-            Self::Sled => 512 * 1024 * 1024,
-            Self::Fjall => 64 * 1024 * 1024,
-        }
-    }
-
     /// The one that this one is not.
     pub fn other(self) -> Self {
         match self {

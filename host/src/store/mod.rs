@@ -92,6 +92,9 @@ const FORMAT: u32 = 1;
 /// The realms that this store holds.
 const REALMS: [Realm; 1] = [Realm::DEFAULT];
 
+/// How much of the database is kept in memory, in bytes, unless the operator says otherwise.
+pub const CACHE_BYTES_DEFAULT: u64 = 256 * 1024 * 1024;
+
 /// How the store is opened.
 #[derive(Debug, Clone)]
 pub struct StoreConfig {
@@ -114,7 +117,7 @@ impl StoreConfig {
         Self {
             dir: dir.into(),
             engine: EngineName::Sled,
-            cache_bytes: EngineName::Sled.cache_bytes_default(),
+            cache_bytes: CACHE_BYTES_DEFAULT,
             indexes: Some(Index::standard(schemas)),
             scan_resources_max: SCAN_RESOURCES_MAX,
         }
