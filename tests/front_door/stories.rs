@@ -24,6 +24,21 @@ fn platform() -> String {
     format!("[scim]\nschemas = [\"{directory}/schemas\"]\nresource_types = [\"{directory}/types\"]\n")
 }
 
+/// The head of the table of `lifecycle`, on the fields of story H.
+fn lifecycle() -> String {
+    format!(
+        r#"
+[[plugin]]
+name = "lifecycle"
+plugin = "builtin:lifecycle"
+types = ["User"]
+[plugin.config]
+state = "{PLATFORM}:lifecycleState"
+states = {{ active = "active", leaving = "suspended", left = "archived" }}
+"#
+    )
+}
+
 /// A server on whose clock it is morning, and which knows its jobs.
 async fn in_the_morning(tables: &str) -> Process {
     let server = Process::at(MORNING.parse().unwrap(), tables).await;
@@ -228,17 +243,9 @@ fn company(mail: &str, crm: &Process, wiki: &Process) -> String {
     let (crm_target, wiki_target) = (target("crm", crm), target("wiki", wiki));
     let (crm_origin, wiki_origin) = (origin(crm), origin(wiki));
     let secrets = format!("{}{}", secret("crm", crm), secret("wiki", wiki));
-    let platform = platform();
+    let (platform, lifecycle) = (platform(), lifecycle());
     format!(
-        r#"{platform}{secrets}
-[[plugin]]
-name = "lifecycle"
-plugin = "builtin:lifecycle"
-types = ["User"]
-[plugin.config]
-state = "{PLATFORM}:lifecycleState"
-states = {{ active = "active", leaving = "suspended", left = "archived" }}
-start_date = "{PLATFORM}:joinedAt"
+        r#"{platform}{secrets}{lifecycle}start_date = "{PLATFORM}:joinedAt"
 [[plugin.config.message]]
 name = "welcome"
 days = -3
@@ -446,17 +453,9 @@ async fn story_f_a_leaver_is_switched_off_everywhere_in_whatever_words() {
 #[tokio::test(flavor = "multi_thread")]
 async fn story_h_a_life_is_kept_in_fields_and_found_by_any_of_them() {
     let (origin, _) = personnel().await;
-    let (platform, sync) = (platform(), sync(&origin));
+    let (platform, lifecycle, sync) = (platform(), lifecycle(), sync(&origin));
     let tables = format!(
-        r#"{platform}
-[[plugin]]
-name = "lifecycle"
-plugin = "builtin:lifecycle"
-types = ["User"]
-[plugin.config]
-state = "{PLATFORM}:lifecycleState"
-states = {{ active = "active", leaving = "suspended", left = "archived" }}
-[plugin.grant]
+        r#"{platform}{lifecycle}[plugin.grant]
 imports = ["config", "state", "directory", "directory-write", "http"]
 write = ["{PLATFORM}:lifecycleState"]
 {sync}"#

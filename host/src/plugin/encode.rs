@@ -243,7 +243,7 @@ impl<'a> Visible<'a> {
     pub(super) fn text(&self, sight: &Sight) -> String {
         match sight.on(self.of) {
             None => serde_json::to_string(self).expect("JSON values can be written as JSON"),
-            Some(_) => Value::Object(sight.limit(self.document(), self.of)).to_string(),
+            Some(view) => Value::Object(view.limit(self.document())).to_string(),
         }
     }
 

@@ -52,11 +52,11 @@ impl Sight {
     }
 
     /// The document as far as it may be seen.
-    pub(super) fn limit(&self, mut document: Attributes, of: &ResourceType) -> Attributes {
-        if let Some(view) = self.on(of) {
-            view.keep(&mut document);
+    pub(super) fn limit(&self, document: Attributes, of: &ResourceType) -> Attributes {
+        match self.on(of) {
+            None => document,
+            Some(view) => view.limit(document),
         }
-        document
     }
 
     /// Puts what could not be seen of the original back into an answer. The original is made if it is needed.
@@ -90,8 +90,10 @@ impl View<'_> {
         }
     }
 
-    fn keep(&self, document: &mut Attributes) {
+    /// The document as far as it may be seen.
+    pub(super) fn limit(&self, mut document: Attributes) -> Attributes {
         document.retain(|name, value| self.keep_value(name, value));
+        document
     }
 
     fn keep_value(&self, path: &str, value: &mut Value) -> bool {
