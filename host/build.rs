@@ -29,7 +29,7 @@ fn main() {
     workspace.watch(&sources.iter().chain(&packages).chain(&manifests).map(String::as_str).collect::<Vec<_>>());
 
     let packages: Vec<&str> = BUILTINS.iter().flat_map(|name| ["--package", name]).collect();
-    let built = workspace.build(&packages);
+    let built = workspace.build("guest", &packages);
 
     let mut table = String::from("/// The shipped plugins by name, each a component.\n");
     table.push_str("pub static BUILTINS: &[(&str, &[u8])] = &[\n");

@@ -5,29 +5,38 @@ mod guests;
 
 use std::fmt::Write;
 use std::fs;
+use std::path::Path;
 
 use guests::{Workspace, out_directory, stop};
+
+/// The guest that benches call: also built as a plugin that is shipped.
+const MEASURED: &str = "stamp";
 
 fn main() {
     let workspace = Workspace::above_this_package();
     workspace.watch(&["tests/guests/Cargo.toml", "tests/guests/src"]);
 
-    // Linked quickly rather than small: there are many of them, and each runs for a moment.
-    let quickly = ["--config", "profile.guest.lto=\"off\""];
-    let built = workspace.build(&[&quickly[..], &["--package", "provost-guests", "--examples"]].concat());
+    let quick = workspace.build("guest-quick", &["--package", "provost-guests", "--examples"]);
+    let shipped = workspace.build("guest", &["--package", "provost-guests", "--example", MEASURED]);
 
     let mut table = String::new();
     for name in names(&workspace) {
-        let component = built.join("examples").join(&name).with_extension("wasm");
-        if !component.is_file() {
-            stop(&format!("the guest `{name}` was not built; `tests/guests/Cargo.toml` has to name it"));
-        }
-        writeln!(table, "/// `{name}`: see its source.").expect("a string takes every line");
-        writeln!(table, "pub const {}: &str = {:?};", name.to_uppercase(), component.display().to_string())
-            .expect("a string takes every line");
+        add(&mut table, &name.to_uppercase(), &quick, &name);
     }
+    add(&mut table, "AS_SHIPPED", &shipped, MEASURED);
     fs::write(out_directory().join("guests.rs"), table)
         .unwrap_or_else(|error| stop(&format!("the table of guests was not written: {error}")));
+}
+
+/// Adds a constant that names the component that was built in `directory`.
+fn add(table: &mut String, constant: &str, directory: &Path, name: &str) {
+    let component = directory.join("examples").join(name).with_extension("wasm");
+    if !component.is_file() {
+        stop(&format!("the guest `{name}` was not built; `tests/guests/Cargo.toml` has to name it"));
+    }
+    let component = component.display().to_string();
+    writeln!(table, "/// `{name}`: see its source.\npub const {constant}: &str = {component:?};")
+        .expect("a string takes every line");
 }
 
 /// Every source file beside `lib.rs` is a guest.

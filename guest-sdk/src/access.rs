@@ -4,8 +4,7 @@ use std::ops::Deref;
 
 use serde::de::DeserializeOwned;
 
-use crate::change::Json;
-use crate::{Context, Failure, Refusal, RefusalStatus};
+use crate::{Context, Failure, Refusal, RefusalStatus, document};
 
 /// What an access hook is asked: may this caller do this, and with what?
 ///
@@ -13,19 +12,19 @@ use crate::{Context, Failure, Refusal, RefusalStatus};
 #[derive(Debug, Clone)]
 pub struct Inquiry {
     context: Context,
-    target: Option<Json>,
+    target: Option<String>,
 }
 
 impl Inquiry {
     /// The resource that is read or changed, as it is stored, as `T`. Absent on a search, on a
     /// create, and where resources of this type are only shown inside others.
     pub fn target<T: DeserializeOwned>(&self) -> Result<Option<T>, Failure> {
-        self.target.as_ref().map(|json| json.read("the target")).transpose()
+        self.target.as_deref().map(|text| document::read_text(text, "the target")).transpose()
     }
 
     /// The same, as JSON text.
     pub fn target_json(&self) -> Option<&str> {
-        self.target.as_ref().map(Json::text)
+        self.target.as_deref()
     }
 
     /// The facts around it.
@@ -35,7 +34,7 @@ impl Inquiry {
 
     #[doc(hidden)]
     pub fn from_parts(context: Context, target: Option<String>) -> Self {
-        Self { context, target: target.map(Json::new) }
+        Self { context, target }
     }
 }
 

@@ -1,6 +1,5 @@
 //! What a plugin is told: who asks, for which change, and what would differ.
 
-use std::cell::OnceCell;
 use std::ops::Deref;
 use std::time::Duration;
 
@@ -110,9 +109,9 @@ pub struct MembershipChange {
 #[derive(Debug, Clone)]
 pub struct Change {
     context: Context,
-    current: Option<Json>,
-    proposed: Option<Json>,
-    operations: Option<Json>,
+    current: Option<String>,
+    proposed: Option<String>,
+    operations: Option<String>,
     changed_paths: Vec<String>,
     membership: Option<MembershipChange>,
 }
@@ -121,33 +120,33 @@ impl Change {
     /// The resource before the change, as `T`: [`crate::User`], [`crate::Group`],
     /// [`crate::Resource`], or a type of your own. Absent on a create.
     pub fn current<T: DeserializeOwned>(&self) -> Result<Option<T>, Failure> {
-        self.current.as_ref().map(|json| json.read("the current resource")).transpose()
+        self.current.as_deref().map(|text| document::read_text(text, "the current resource")).transpose()
     }
 
     /// The resource as it would be, or has become, as `T`. Absent on a delete.
     pub fn proposed<T: DeserializeOwned>(&self) -> Result<Option<T>, Failure> {
-        self.proposed.as_ref().map(|json| json.read("the proposed resource")).transpose()
+        self.proposed.as_deref().map(|text| document::read_text(text, "the proposed resource")).transpose()
     }
 
     /// The patch operations, normalised: each an object with `op`, `path` and `value`. Present on
     /// a patch only.
     pub fn operations(&self) -> Result<Option<Vec<Value>>, Failure> {
-        self.operations.as_ref().map(|json| json.read("the patch operations")).transpose()
+        self.operations.as_deref().map(|text| document::read_text(text, "the patch operations")).transpose()
     }
 
     /// The resource before the change, as JSON text.
     pub fn current_json(&self) -> Option<&str> {
-        self.current.as_ref().map(Json::text)
+        self.current.as_deref()
     }
 
     /// The resource as it would be, as JSON text.
     pub fn proposed_json(&self) -> Option<&str> {
-        self.proposed.as_ref().map(Json::text)
+        self.proposed.as_deref()
     }
 
     /// The patch operations, as JSON text.
     pub fn operations_json(&self) -> Option<&str> {
-        self.operations.as_ref().map(Json::text)
+        self.operations.as_deref()
     }
 
     /// The attribute paths that differ between the current and the proposed resource.
@@ -187,37 +186,6 @@ fn covers(outer: &str, inner: &str) -> bool {
     head.eq_ignore_ascii_case(outer) && matches!(inner.as_bytes().get(outer.len()), None | Some(b'.' | b':'))
 }
 
-/// JSON text, parsed when somebody asks, and once.
-#[derive(Debug, Clone)]
-pub(crate) struct Json {
-    text: String,
-    value: OnceCell<Value>,
-}
-
-impl Json {
-    pub(crate) fn new(text: String) -> Self {
-        Self { text, value: OnceCell::new() }
-    }
-
-    pub(crate) fn text(&self) -> &str {
-        &self.text
-    }
-
-    pub(crate) fn read<T: DeserializeOwned>(&self, what: &str) -> Result<T, Failure> {
-        let value = match self.value.get() {
-            Some(value) => value,
-            None => {
-                let value = serde_json::from_str(&self.text)?;
-                self.value.get_or_init(|| value)
-            }
-        };
-        document::read(value).map_err(|finding| match finding.path.as_str() {
-            "" => Failure::new(format!("{what} {}", finding.message)),
-            path => Failure::new(format!("`{path}` of {what} {}", finding.message)),
-        })
-    }
-}
-
 /// The parts of a change as they cross the boundary.
 #[doc(hidden)]
 #[derive(Debug, Default)]
@@ -234,9 +202,9 @@ impl Change {
     pub fn from_parts(context: Context, parts: Parts) -> Self {
         Self {
             context,
-            current: parts.current.map(Json::new),
-            proposed: parts.proposed.map(Json::new),
-            operations: parts.operations.map(Json::new),
+            current: parts.current,
+            proposed: parts.proposed,
+            operations: parts.operations,
             changed_paths: parts.changed_paths,
             membership: parts.membership,
         }

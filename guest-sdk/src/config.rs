@@ -12,8 +12,7 @@ use crate::{Failure, Finding, document, host};
 /// The configuration as `T`.
 pub fn get<T: DeserializeOwned>() -> Result<T, Failure> {
     let text = host::config();
-    let value: Value = serde_json::from_str(&text)?;
-    from_value(&value).map_err(broken)
+    serde_json::from_str(&text).or_else(|_| from_value(&serde_json::from_str(&text)?).map_err(broken))
 }
 
 /// The plugin itself. One without fields asks the host for nothing.

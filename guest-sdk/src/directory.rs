@@ -18,7 +18,7 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{ENTERPRISE, Failure, Member, Patch, Resource, filter, host};
+use crate::{ENTERPRISE, Failure, Member, Patch, Resource, document, filter, host};
 
 /// How many resources [`walk`] asks for at a time.
 const PAGE: u32 = 100;
@@ -286,5 +286,5 @@ fn stored(text: Option<String>) -> Result<Resource, Failure> {
 }
 
 fn read<T: DeserializeOwned>(text: &str) -> Result<T, Failure> {
-    serde_json::from_str::<Resource>(text)?.to()
+    document::read_text(text, "the resource")
 }

@@ -1,12 +1,30 @@
 //! Reading JSON into types, with errors that name the place and never the value.
+//!
+//! What fits is read straight. Keeping track of where one is costs a guest more than the reading, so that is done only
+//! for what does not fit, in a second reading.
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::Finding;
+use crate::{Failure, Finding};
+
+/// Reads `text` as `T`. What does not fit is named by its dotted path in `what`.
+pub(crate) fn read_text<T: DeserializeOwned>(text: &str, what: &str) -> Result<T, Failure> {
+    serde_json::from_str(text).or_else(|_| {
+        let value: Value = serde_json::from_str(text)?;
+        read(&value).map_err(|finding| match finding.path.as_str() {
+            "" => Failure::new(format!("{what} {}", finding.message)),
+            path => Failure::new(format!("`{path}` of {what} {}", finding.message)),
+        })
+    })
+}
 
 /// Reads `value` as `T`. What does not fit is named by its dotted path.
 pub(crate) fn read<T: DeserializeOwned>(value: &Value) -> Result<T, Finding> {
+    T::deserialize(value).or_else(|_| find_fault(value))
+}
+
+fn find_fault<T: DeserializeOwned>(value: &Value) -> Result<T, Finding> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let mut path = error.path().to_string();
         if path == "." {

@@ -6,6 +6,8 @@
 )]
 
 mod access;
+#[cfg(all(target_family = "wasm", feature = "allocator"))]
+mod allocator;
 mod change;
 pub mod config;
 pub mod directory;

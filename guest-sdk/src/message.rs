@@ -3,7 +3,6 @@
 use std::ops::Deref;
 
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use crate::{Context, Failure, document};
 
@@ -29,11 +28,7 @@ pub struct Message {
 impl Message {
     /// The payload as `T`.
     pub fn payload<T: DeserializeOwned>(&self) -> Result<T, Failure> {
-        let value: Value = serde_json::from_str(&self.payload)?;
-        document::read(&value).map_err(|finding| match finding.path.as_str() {
-            "" => Failure::new(format!("the payload {}", finding.message)),
-            path => Failure::new(format!("`{path}` of the payload {}", finding.message)),
-        })
+        document::read_text(&self.payload, "the payload")
     }
 }
 

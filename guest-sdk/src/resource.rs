@@ -31,7 +31,7 @@ impl Resource {
     }
 
     /// A number that is another one as soon as anything about the resource is another: to remember what was last sent
-    /// without keeping it. It is never 0, and the same in every build.
+    /// without keeping it. It is never 0, the same in every build, and does not look at the attributes' order.
     ///
     /// ```
     /// # use provost_sdk::{Resource, json};
@@ -41,8 +41,11 @@ impl Resource {
     /// # Ok::<(), provost_sdk::Failure>(())
     /// ```
     pub fn digest(&self) -> u64 {
+        let mut sorted = self.0.clone();
+        sorted.sort_keys();
+        sorted.values_mut().for_each(Value::sort_all_objects);
         // FNV-1a, 64 bits.
-        let text = Value::Object(self.0.clone()).to_string();
+        let text = Value::Object(sorted).to_string();
         let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
         });
@@ -96,17 +99,17 @@ impl Resource {
     /// Takes away what is at `path`, with lists looked into. The URN of an extension stands for all that it holds.
     pub fn remove(&mut self, path: &str) {
         // A URN may have dots, and is a name all the same.
-        if self.0.shift_remove(&spelling(&self.0, path)).is_some() {
+        if take(&mut self.0, path) {
             return;
         }
         let (attributes, path) = self.container_mut(path);
         let Some((parents, last)) = path.rsplit_once('.') else {
-            attributes.shift_remove(&spelling(attributes, path));
+            take(attributes, path);
             return;
         };
         for value in reach_mut(attributes, parents) {
             if let Value::Object(object) = value {
-                object.shift_remove(&spelling(object, last));
+                take(object, last);
             }
         }
     }
@@ -187,6 +190,13 @@ fn reach_mut<'a>(attributes: &'a mut Attributes, path: &str) -> Vec<&'a mut Valu
 /// The attribute's name as the object spells it, or as it was asked for.
 fn spelling(object: &Attributes, name: &str) -> String {
     object.keys().find(|key| key.eq_ignore_ascii_case(name)).map_or(name, String::as_str).to_owned()
+}
+
+/// Takes the attribute away; the others stay in their order. Says whether it was there.
+fn take(object: &mut Attributes, name: &str) -> bool {
+    let before = object.len();
+    object.retain(|key, _| !key.eq_ignore_ascii_case(name));
+    object.len() < before
 }
 
 fn member<'a>(object: &'a Attributes, name: &str) -> Option<&'a Value> {

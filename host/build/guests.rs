@@ -10,9 +10,6 @@ use std::process::{Command, exit};
 
 const TARGET: &str = "wasm32-wasip2";
 
-/// The profile in the workspace's `Cargo.toml` that guests are compiled with.
-const PROFILE: &str = "guest";
-
 /// Variables that the outer cargo sets for its own compiler calls, or a user for native code.
 /// With them, clippy or a coverage tool would lint or instrument the guests.
 const FOREIGN: [&str; 10] = [
@@ -67,17 +64,17 @@ impl Workspace {
         println!("cargo:rerun-if-changed=build.rs");
     }
 
-    /// Compiles with these arguments of `cargo build`, and answers the directory that the
-    /// components are in: libraries directly, examples under `examples/`.
-    pub fn build(&self, arguments: &[&str]) -> PathBuf {
+    /// Compiles with this profile of the workspace's `Cargo.toml` and these arguments of `cargo build`, and answers the
+    /// directory that the components are in: libraries directly, examples under `examples/`.
+    pub fn build(&self, profile: &str, arguments: &[&str]) -> PathBuf {
         self.ensure_target();
 
         let directory = target_directory().join("guests");
         let mut cargo = self.command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.args(["build", "--locked", "--target", TARGET, "--profile", PROFILE]).args(arguments);
+        cargo.args(["build", "--locked", "--target", TARGET, "--profile", profile]).args(arguments);
         cargo.arg("--target-dir").arg(&directory);
         match cargo.status() {
-            Ok(status) if status.success() => directory.join(TARGET).join(PROFILE),
+            Ok(status) if status.success() => directory.join(TARGET).join(profile),
             Ok(status) => stop(&format!("the guests were not built: cargo ended with {status}")),
             Err(error) => stop(&format!("the guests were not built: cargo did not start: {error}")),
         }

@@ -236,6 +236,22 @@ pub struct Change {
     pub membership: MembershipChange,
     /// From 1; counts how often the request started again after a version clash.
     pub attempt: u32,
+    /// What the documents say, once that was written down.
+    pub texts: Texts,
+}
+
+/// The documents of a change as JSON text: written for the first plugin that sees all of one, and the same for each that
+/// comes after it. A clone has none of them, since it is made to be changed.
+#[derive(Debug, Default)]
+pub struct Texts {
+    pub(crate) current: OnceLock<String>,
+    pub(crate) proposed: OnceLock<String>,
+}
+
+impl Clone for Texts {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
 }
 
 /// What a before-write hook answers.

@@ -311,7 +311,7 @@ pub(crate) fn directory_find(
 /// The document as a plugin sees it.
 fn without_members(document: &Attributes) -> Attributes {
     let mut document = document.clone();
-    document.shift_remove("members");
+    document.remove("members");
     document
 }
 

@@ -18,8 +18,8 @@ use crate::admin::{self, Call};
 use crate::app::BUILTINS;
 use crate::clock::Clock;
 use crate::hook::{
-    Cause, Change, Committed, Effects, Hooks as _, MembershipChange, Message, Operation, PluginName, Refusal, Verdict,
-    Work,
+    Cause, Change, Committed, Effects, Hooks as _, MembershipChange, Message, Operation, PluginName, Refusal, Texts,
+    Verdict, Work,
 };
 use crate::plugin::{BreakerConfig, FaultPolicy, Grant, Import, Limit, Order, PluginConfig, PluginHost, PluginState};
 
@@ -439,6 +439,7 @@ impl Input {
             changed_paths: changed_paths.unwrap_or_default(),
             membership: self.membership.change(),
             attempt: 1,
+            texts: Texts::default(),
         })
     }
 

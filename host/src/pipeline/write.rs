@@ -19,7 +19,7 @@ use super::review::Reviewed;
 use super::{Answer, Pipeline, ReadError, WriteError};
 use crate::access::{self, Action};
 use crate::context::{RequestContext, new_id};
-use crate::hook::{Act, Change, MembershipChange, Operation, PluginName};
+use crate::hook::{Act, Change, MembershipChange, Operation, PluginName, Texts};
 use crate::store::Write;
 use crate::trace::Trial;
 
@@ -250,6 +250,7 @@ impl Pipeline {
             changed_paths: Vec::new(),
             membership: MembershipChange { total_before, ..MembershipChange::default() },
             attempt,
+            texts: Texts::default(),
         };
         let reviewed = self.review(cx, &Asking::nothing(), change).await?;
         self.commit(cx, reviewed, None).await
@@ -277,6 +278,7 @@ impl Pipeline {
             changed_paths: Vec::new(),
             membership,
             attempt,
+            texts: Texts::default(),
         };
         change.note_changed_paths();
         self.hold_to_capacity(cx, &mut change)?;

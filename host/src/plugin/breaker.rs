@@ -103,7 +103,6 @@ impl Breakers {
 
     /// Whether a call may be made now.
     pub(super) fn admit(&self, group: HookGroup) -> Result<Pass<'_>, Fault> {
-        let now = self.clock.now();
         let mut state = self.state();
         if let Some(reason) = &state.quarantine {
             return Err(Fault::new(FaultKind::Unavailable, reason.clone()));
@@ -112,12 +111,14 @@ impl Breakers {
         let unavailable = |detail: String| Fault::new(FaultKind::Unavailable, detail);
         let tries = match &breaker.gate {
             Gate::Closed { .. } => false,
-            Gate::Open { until } if now < *until => {
-                let left = until.duration_since(now);
-                let seconds = u64::try_from(left.as_millis().div_euclid(1_000) + 1).unwrap_or(1);
-                return Err(unavailable(format!("its breaker is open until {until}")).for_seconds(seconds));
+            Gate::Open { until } => {
+                let left = until.duration_since(self.clock.now());
+                if left.is_positive() {
+                    let seconds = u64::try_from(left.as_millis().div_euclid(1_000) + 1).unwrap_or(1);
+                    return Err(unavailable(format!("its breaker is open until {until}")).for_seconds(seconds));
+                }
+                true
             }
-            Gate::Open { .. } => true,
             Gate::Trying => {
                 return Err(
                     unavailable("its breaker is half open, and another call is trying".to_owned()).for_seconds(1)

@@ -6,7 +6,7 @@
 //! operator lets see it.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use provost_scim::resource::Entries;
 use provost_scim::secret::PASSWORD;
@@ -24,9 +24,12 @@ use crate::hook::{
 };
 use crate::limits::LOG_LINE_BYTES_MAX;
 
+/// How long most documents are, in bytes.
+const DOCUMENT_BYTES: usize = 2048;
+
 /// A resource as a guest sees it.
 pub(super) fn resource(resource: &Resource, sight: &Sight) -> String {
-    Visible { entries: resource.entries(), of: resource.resource_type() }.text(sight)
+    Visible::from(resource).text(sight)
 }
 
 /// A member as a guest sees it.
@@ -44,14 +47,17 @@ pub(super) fn change(change: &Change, sight: &Sight, shows_password: bool) -> wi
         Some(view.map_or_else(|| operations.to_string(), |view| view.operations(&operations).to_string()))
     });
     wire::Change {
-        current: change.current.as_ref().map(|current| resource(current, sight)),
+        current: change
+            .current
+            .as_ref()
+            .map(|current| text_once(&change.texts.current, sight, || Visible::from(current))),
         proposed: proposed.map(|draft| match (&draft.secret, shows_password) {
             (Some(password), true) => {
                 let mut document = sight.limit(shown(change, draft).document(), &draft.resource_type);
                 document.insert(PASSWORD.to_owned(), Value::from(password.reveal()));
                 Value::Object(document).to_string()
             }
-            _ => shown(change, draft).text(sight),
+            _ => text_once(&change.texts.proposed, sight, || shown(change, draft)),
         }),
         operations,
         changed_paths: {
@@ -67,6 +73,14 @@ pub(super) fn change(change: &Change, sight: &Sight, shows_password: bool) -> wi
 pub(super) fn shown<'a>(change: &'a Change, draft: &'a Draft) -> Visible<'a> {
     let stamp = change.current.as_ref().map(Resource::stamp);
     Visible { entries: draft.entries(stamp), of: &draft.resource_type }
+}
+
+/// The document as a guest with this sight gets it; written once for all that see the whole of it.
+fn text_once<'a>(text: &OnceLock<String>, sight: &Sight, document: impl FnOnce() -> Visible<'a>) -> String {
+    match sight.is_whole() {
+        true => text.get_or_init(|| document().text(sight)).clone(),
+        false => document().text(sight),
+    }
 }
 
 fn changed_paths(paths: &[String], of: Option<&Arc<ResourceType>>, sight: &Sight, shows_password: bool) -> Vec<String> {
@@ -113,7 +127,7 @@ pub(super) fn caller(actor: &Actor) -> wire::Caller {
         subject: actor.subject.clone(),
         client: actor.client.clone(),
         scopes: actor.scopes.iter().map(|scope| scope.as_str().to_owned()).collect(),
-        claims: Value::Object(actor.claims.clone()).to_string(),
+        claims: serde_json::to_string(&actor.claims).expect("JSON values can be written as JSON"),
     }
 }
 
@@ -233,6 +247,12 @@ pub(super) struct Visible<'a> {
     of: &'a ResourceType,
 }
 
+impl<'a> From<&'a Resource> for Visible<'a> {
+    fn from(resource: &'a Resource) -> Self {
+        Self { entries: resource.entries(), of: resource.resource_type() }
+    }
+}
+
 impl<'a> Visible<'a> {
     pub(super) fn of(document: &'a Attributes, of: &'a ResourceType) -> Self {
         let entries = document.iter().map(|(name, value)| (name.as_str(), Cow::Borrowed(value)));
@@ -242,7 +262,11 @@ impl<'a> Visible<'a> {
     /// As a guest with this sight gets it.
     pub(super) fn text(&self, sight: &Sight) -> String {
         match sight.on(self.of) {
-            None => serde_json::to_string(self).expect("JSON values can be written as JSON"),
+            None => {
+                let mut text = Vec::with_capacity(DOCUMENT_BYTES);
+                serde_json::to_writer(&mut text, self).expect("JSON values can be written as JSON");
+                String::from_utf8(text).expect("JSON is UTF-8")
+            }
             Some(view) => Value::Object(view.limit(self.document())).to_string(),
         }
     }

@@ -30,12 +30,14 @@ impl Sight {
         Self(grant.read.as_ref().map(|paths| paths.as_slice().into()))
     }
 
+    /// Whether everything may be seen.
+    pub(super) fn is_whole(&self) -> bool {
+        self.0.as_ref().is_none_or(|paths| paths.iter().any(|path| path == "*"))
+    }
+
     /// What may be seen of this type; absent if that is everything.
     pub(super) fn on<'a>(&self, of: &'a ResourceType) -> Option<View<'a>> {
-        let paths = self.0.as_ref()?;
-        if paths.iter().any(|path| path == "*") {
-            return None;
-        }
+        let paths = self.0.as_ref().filter(|_| !self.is_whole())?;
         let canonical = |path: &String| of.place(path).map(|place| place.path());
         Some(View { of, paths: paths.iter().filter_map(canonical).collect() })
     }

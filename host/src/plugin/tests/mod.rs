@@ -19,7 +19,9 @@ use uuid::Uuid;
 use super::{Backing, PluginConfig, PluginHost, PluginState, PluginStatus};
 use crate::clock::Clock;
 use crate::context::{Actor, Realm, RequestContext, Scope};
-use crate::hook::{Change, Effects, Fault, FaultKind, Hooks as _, MembershipChange, Operation, Trouble, Verdict};
+use crate::hook::{
+    Change, Effects, Fault, FaultKind, Hooks as _, MembershipChange, Operation, Texts, Trouble, Verdict,
+};
 use crate::outbound::Outbound;
 
 /// A directory of components, and the plugins made of them.
@@ -107,6 +109,7 @@ fn new_user() -> Change {
         changed_paths: vec!["userName".into(), "password".into()],
         membership: MembershipChange::default(),
         attempt: 1,
+        texts: Texts::default(),
     }
 }
 
