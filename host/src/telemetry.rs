@@ -113,6 +113,10 @@ fn describe_plugins() {
         "Answers of plugins that were well formed and broke a rule when they were applied."
     );
     describe_histogram!("provost_plugin_call_seconds", Unit::Seconds, "How long calls of plugins took, with waiting.");
+    describe_counter!(
+        "provost_plugin_slow_calls_total",
+        "Calls that computed for more than a few milliseconds, and went on with a low priority."
+    );
     describe_histogram!("provost_plugin_queue_seconds", Unit::Seconds, "How long calls waited for a free instance.");
     describe_histogram!("provost_plugin_memory_bytes", Unit::Bytes, "How much memory a call used at most.");
     describe_gauge!("provost_plugin_breaker_state", "A breaker's state: 0 closed, 1 half open, 2 open.");

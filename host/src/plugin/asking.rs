@@ -37,7 +37,7 @@ impl PluginSet {
         let (identity, loaded) = plugin.ready()?;
         let hook = loaded.before_write.as_ref().ok_or_else(|| plugin.lacks(HookGroup::BeforeWrite))?;
         let told = encode::change(change, &identity.sight, plugin.config.grant.shows_password());
-        let mut call = self
+        let call = self
             .begin(plugin, identity, HookGroup::BeforeWrite, Occasion::of(cx, Phase::BeforeWrite), identity.bounds.hook)
             .await?;
         let context = Told {
@@ -48,13 +48,15 @@ impl PluginSet {
         }
         .context(call.remaining_ms());
 
-        let deadline = call.deadline();
-        let answer = deadline.hold(async {
-            let instance = hook.instantiate_async(&mut call.store).await.map_err(not_started)?;
-            instance.provost_plugin_before_write().call_review(&mut call.store, &context, &told).await
+        let (deadline, hook) = (call.deadline(), hook.clone());
+        let answer = call.run(|mut store| async move {
+            let answer = deadline.hold(async {
+                let instance = hook.instantiate_async(&mut store).await.map_err(not_started)?;
+                instance.provost_plugin_before_write().call_review(&mut store, &context, &told).await
+            });
+            (answer.await, store)
         });
-        let answer = answer.await;
-        let (answer, guest) = call.end(answer)?;
+        let (answer, guest) = answer.await?;
         let mut verdict = encode::verdict(answer.map_err(reported)?, identity.bounds.output_bytes)?;
         if let Some(draft) = &change.proposed {
             let of = &draft.resource_type;
@@ -82,20 +84,22 @@ impl PluginSet {
         let (identity, loaded) = plugin.ready()?;
         let hook = loaded.access.as_ref().ok_or_else(|| plugin.lacks(HookGroup::Access))?;
         let target = inquiry.target.map(|target| encode::resource(target, &identity.sight));
-        let mut call = self
+        let call = self
             .begin(plugin, identity, HookGroup::Access, Occasion::of(cx, Phase::Answering), identity.bounds.hook)
             .await?;
         let asked = Told::of(cx, inquiry.act, inquiry.resource_type);
         let resource_id = inquiry.target.map(|target| target.id().to_string());
         let context = Told { resource_id, ..asked }.context(call.remaining_ms());
 
-        let deadline = call.deadline();
-        let answer = deadline.hold(async {
-            let instance = hook.instantiate_async(&mut call.store).await.map_err(not_started)?;
-            instance.provost_plugin_access().call_decide(&mut call.store, &context, target.as_ref()).await
+        let (deadline, hook) = (call.deadline(), hook.clone());
+        let answer = call.run(|mut store| async move {
+            let answer = deadline.hold(async {
+                let instance = hook.instantiate_async(&mut store).await.map_err(not_started)?;
+                instance.provost_plugin_access().call_decide(&mut store, &context, target.as_ref()).await
+            });
+            (answer.await, store)
         });
-        let answer = answer.await;
-        let (answer, _guest) = call.end(answer)?;
+        let (answer, _guest) = answer.await?;
         Ok(encode::decision(answer.map_err(reported)?, identity.bounds.output_bytes)?)
     }
 
@@ -111,18 +115,20 @@ impl PluginSet {
         let hook = loaded.shape.as_ref().ok_or_else(|| plugin.lacks(HookGroup::Shape))?;
         let told: Vec<String> =
             documents.iter().map(|document| Visible::of(document, resource_type).text(&identity.sight)).collect();
-        let mut call = self
+        let call = self
             .begin(plugin, identity, HookGroup::Shape, Occasion::of(cx, Phase::Answering), identity.bounds.hook)
             .await?;
         let context = Told::of(cx, act, &resource_type.name).context(call.remaining_ms());
 
-        let deadline = call.deadline();
-        let answer = deadline.hold(async {
-            let instance = hook.instantiate_async(&mut call.store).await.map_err(not_started)?;
-            instance.provost_plugin_shape().call_shape(&mut call.store, &context, &told).await
+        let (deadline, hook) = (call.deadline(), hook.clone());
+        let answer = call.run(|mut store| async move {
+            let answer = deadline.hold(async {
+                let instance = hook.instantiate_async(&mut store).await.map_err(not_started)?;
+                instance.provost_plugin_shape().call_shape(&mut store, &context, &told).await
+            });
+            (answer.await, store)
         });
-        let answer = answer.await;
-        let (answer, _guest) = call.end(answer)?;
+        let (answer, _guest) = answer.await?;
         let mut shaped = encode::shaped(answer.map_err(reported)?, documents.len(), identity.bounds.output_bytes)?;
         for (answer, document) in shaped.iter_mut().zip(documents) {
             identity.sight.restore(answer, || Visible::of(document, resource_type).document(), resource_type);
@@ -142,16 +148,18 @@ impl PluginSet {
         let job = plugin.config.job.iter().find(|job| job.name == run.name.job);
         let allowed = job.ok_or_else(|| refused("the plugin has no such job any more"))?.deadline();
         let occasion = Occasion { is_job: true, ..Occasion::of(cx, Phase::After) };
-        let mut call = self.begin(plugin, identity, HookGroup::Schedule, occasion, allowed).await?;
+        let call = self.begin(plugin, identity, HookGroup::Schedule, occasion, allowed).await?;
         let context = Told { attempt: run.attempt, ..Told::of_job(cx) }.context(call.remaining_ms());
 
-        let deadline = call.deadline();
-        let answer = deadline.hold(async {
-            let instance = hook.instantiate_async(&mut call.store).await.map_err(not_started)?;
-            instance.provost_plugin_schedule().call_run(&mut call.store, &context, &told).await
+        let (deadline, hook) = (call.deadline(), hook.clone());
+        let answer = call.run(|mut store| async move {
+            let answer = deadline.hold(async {
+                let instance = hook.instantiate_async(&mut store).await.map_err(not_started)?;
+                instance.provost_plugin_schedule().call_run(&mut store, &context, &told).await
+            });
+            (answer.await, store)
         });
-        let answer = answer.await;
-        let (answer, _guest) = call.end(answer)?;
+        let (answer, _guest) = answer.await?;
         Ok(encode::report(answer.map_err(reported)?))
     }
 
@@ -165,20 +173,21 @@ impl PluginSet {
         let (identity, loaded) = plugin.ready()?;
         // It no longer observes: there is nobody to tell.
         let Some(hook) = loaded.observe.as_ref() else { return Ok(()) };
-        let told = encode::committed(change, &identity.sight);
-        let mut call = self
+        let (sequence, told) = (change.sequence, encode::committed(change, &identity.sight));
+        let call = self
             .begin(plugin, identity, HookGroup::Observe, self.afterwards(message), identity.bounds.delivery)
             .await?;
         let context = Told::afterwards(message, attempt).context(call.remaining_ms());
 
-        let deadline = call.deadline();
-        let answer = deadline.hold(async {
-            let instance = hook.instantiate_async(&mut call.store).await.map_err(not_started)?;
-            let observe = instance.provost_plugin_observe();
-            observe.call_observe(&mut call.store, &context, change.sequence, &told).await
+        let (deadline, hook) = (call.deadline(), hook.clone());
+        let answer = call.run(|mut store| async move {
+            let answer = deadline.hold(async {
+                let instance = hook.instantiate_async(&mut store).await.map_err(not_started)?;
+                instance.provost_plugin_observe().call_observe(&mut store, &context, sequence, &told).await
+            });
+            (answer.await, store)
         });
-        let answer = answer.await;
-        let (answer, _guest) = call.end(answer)?;
+        let (answer, _guest) = answer.await?;
         answer.map_err(reported)
     }
 
@@ -196,18 +205,20 @@ impl PluginSet {
             headers: message.headers.iter().map(pair).collect(),
             enqueued_ms: millis(message.cause.at_ms),
         };
-        let mut call = self
+        let call = self
             .begin(plugin, identity, HookGroup::Deliver, self.afterwards(message), identity.bounds.delivery)
             .await?;
         let context = Told::afterwards(message, attempt).context(call.remaining_ms());
 
-        let deadline = call.deadline();
-        let answer = deadline.hold(async {
-            let instance = hook.instantiate_async(&mut call.store).await.map_err(not_started)?;
-            instance.provost_plugin_deliver().call_deliver(&mut call.store, &context, &told).await
+        let (deadline, hook) = (call.deadline(), hook.clone());
+        let answer = call.run(|mut store| async move {
+            let answer = deadline.hold(async {
+                let instance = hook.instantiate_async(&mut store).await.map_err(not_started)?;
+                instance.provost_plugin_deliver().call_deliver(&mut store, &context, &told).await
+            });
+            (answer.await, store)
         });
-        let answer = answer.await;
-        let (answer, _guest) = call.end(answer)?;
+        let (answer, _guest) = answer.await?;
         answer.map_err(reported)
     }
 

@@ -1,12 +1,14 @@
 //! One call of one guest: a seat, a fresh store and instance, two clocks, and what came of it.
 //!
-//! While the guest computes, the epoch takes its worker from it every millisecond and looks at the deadline; one that
-//! goes on computing rests in between. While it waits in an import, the outer timeout looks. Whatever happens, the store
+//! While the guest computes, the epoch takes its thread from it every millisecond and looks at the deadline; one that
+//! goes on computing moves to the slow lane, and rests in between. While it waits in an import, the outer timeout looks. Whatever happens, the store
 //! is dropped with the call, and with it all that the guest had.
 
-use std::future::Future;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -29,7 +31,10 @@ use crate::trace::{Cost, Trace};
 const EPOCHS_PER_TURN: u64 = 1;
 
 /// How many turns a call computes as fast as it can. What takes longer is no quick answer any more, or none at all.
-const BRISK_TURNS: u32 = 5;
+const BRISK_TURNS: u32 = 2;
+
+/// The turn from which on it goes on in the slow lane.
+const FIRST_SLOW_TURN: u32 = BRISK_TURNS + 1;
 
 /// How long a call rests after each turn beyond those, so that guests which compute on every core leave most of each to
 /// others.
@@ -37,13 +42,15 @@ const REST: Duration = Duration::from_millis(6);
 
 /// A call that is about to happen: its store is ready, its time runs.
 pub(super) struct Call {
-    pub(super) store: Store<Guest>,
+    house: Arc<House>,
+    store: Store<Guest>,
+    /// Whether it has computed for longer than a quick answer takes.
+    slow: Arc<AtomicBool>,
     /// Where it is measured; nowhere while the plugin is loaded.
     meter: Option<Arc<Meter>>,
     /// How long it waited for its seat.
     queued: Duration,
     allowed: Duration,
-    // Declared last, so that the seat is free only after the store is gone.
     seat: Seat,
 }
 
@@ -79,19 +86,24 @@ impl Call {
         store.set_max_component_handles(limits::GUEST_HANDLES_MAX);
         store.set_hostcall_fuel(limits::HOST_CALL_BYTES_MAX);
         store.set_epoch_deadline(EPOCHS_PER_TURN);
-        let mut turns = 0_u32;
+        let slow = Arc::new(AtomicBool::new(false));
+        let (is_slow, mut turns) = (slow.clone(), 0_u32);
         store.epoch_deadline_callback(move |_| {
             if Instant::now() >= deadline {
                 return Err(Breach::Deadline(allowed).into());
             }
             turns = turns.saturating_add(1);
-            let pause: Pin<Box<dyn Future<Output = ()> + Send>> = match turns <= BRISK_TURNS {
-                true => Box::pin(tokio::task::yield_now()),
-                false => Box::pin(tokio::time::sleep(REST)),
+            let pause: Pin<Box<dyn Future<Output = ()> + Send>> = match turns {
+                ..=BRISK_TURNS => Box::pin(tokio::task::yield_now()),
+                FIRST_SLOW_TURN => {
+                    is_slow.store(true, Ordering::Relaxed);
+                    Box::pin(tokio::task::yield_now())
+                }
+                _ => Box::pin(tokio::time::sleep(REST)),
             };
             Ok(UpdateDeadline::YieldCustom(EPOCHS_PER_TURN, pause))
         });
-        Ok(Self { store, meter: meter.cloned(), queued, allowed, seat })
+        Ok(Self { house: house.clone(), store, slow, meter: meter.cloned(), queued, allowed, seat })
     }
 
     /// How much time is left, for the guest to know.
@@ -105,11 +117,35 @@ impl Call {
         Deadline { at: self.store.data().deadline, allowed: self.allowed }
     }
 
-    /// Ends the call: what the guest answered and left behind, or what it did wrong.
-    pub(super) fn end<T>(self, answer: wasmtime::Result<T>) -> Result<(T, Guest), Fault> {
-        let Self { store, meter, queued, allowed: _, seat } = self;
-        let guest = store.into_data();
-        drop(seat);
+    /// Makes the call: what the guest answered and left behind, or what it did wrong. If it computes for long, it goes on
+    /// in the slow lane.
+    pub(super) async fn run<T, F>(self, ask: impl FnOnce(Store<Guest>) -> F) -> Result<(T, Guest), Fault>
+    where
+        T: Send + 'static,
+        F: Future<Output = (wasmtime::Result<T>, Store<Guest>)> + Send + 'static,
+    {
+        let Self { house, store, slow, meter, queued, allowed: _, seat } = self;
+        let asked = ask(store);
+        let mut guest = Box::pin(async move {
+            let (answer, store) = asked.await;
+            let guest = store.into_data();
+            // Only now is there an instance free in the pool.
+            drop(seat);
+            (guest, answer)
+        });
+        let brisk = poll_fn(|cx| match guest.as_mut().poll(cx) {
+            Poll::Ready(end) => Poll::Ready(Some(end)),
+            Poll::Pending if slow.load(Ordering::Relaxed) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        });
+        let end = match brisk.await {
+            Some(end) => Some(end),
+            None => {
+                meter.iter().for_each(|meter| meter.slow());
+                house.sandbox.slow_lane.run(guest).await
+            }
+        };
+        let (guest, answer) = end.ok_or_else(|| Fault::new(FaultKind::Busy, "the server is stopping"))?;
         guest.close_log();
         if let Some(meter) = meter {
             meter.memory(guest.memory.bytes());
@@ -143,14 +179,16 @@ pub(super) async fn describe(
     identity: &Arc<Identity>,
     lifecycle: &LifecycleHooksPre<Guest>,
 ) -> Result<Info, Fault> {
-    let mut call = begin_lifecycle(house, identity).await?;
-    let deadline = call.deadline();
-    let answer = deadline.hold(async {
-        let hooks = lifecycle.instantiate_async(&mut call.store).await.map_err(not_started)?;
-        hooks.provost_plugin_lifecycle().call_describe(&mut call.store).await
+    let call = begin_lifecycle(house, identity).await?;
+    let (deadline, lifecycle) = (call.deadline(), lifecycle.clone());
+    let answer = call.run(|mut store| async move {
+        let answer = deadline.hold(async {
+            let hooks = lifecycle.instantiate_async(&mut store).await.map_err(not_started)?;
+            hooks.provost_plugin_lifecycle().call_describe(&mut store).await
+        });
+        (answer.await, store)
     });
-    let answer = answer.await;
-    call.end(answer).map(|(info, _)| info)
+    answer.await.map(|(info, _)| info)
 }
 
 /// Asks a plugin what it thinks of its configuration.
@@ -159,14 +197,16 @@ pub(super) async fn check_config(
     identity: &Arc<Identity>,
     lifecycle: &LifecycleHooksPre<Guest>,
 ) -> Result<Vec<Finding>, Fault> {
-    let mut call = begin_lifecycle(house, identity).await?;
-    let deadline = call.deadline();
-    let answer = deadline.hold(async {
-        let hooks = lifecycle.instantiate_async(&mut call.store).await.map_err(not_started)?;
-        hooks.provost_plugin_lifecycle().call_check_config(&mut call.store, &identity.config_json).await
+    let call = begin_lifecycle(house, identity).await?;
+    let (deadline, lifecycle, identity) = (call.deadline(), lifecycle.clone(), identity.clone());
+    let answer = call.run(|mut store| async move {
+        let answer = deadline.hold(async {
+            let hooks = lifecycle.instantiate_async(&mut store).await.map_err(not_started)?;
+            hooks.provost_plugin_lifecycle().call_check_config(&mut store, &identity.config_json).await
+        });
+        (answer.await, store)
     });
-    let answer = answer.await;
-    call.end(answer).map(|(findings, _)| findings)
+    answer.await.map(|(findings, _)| findings)
 }
 
 async fn begin_lifecycle(house: &Arc<House>, identity: &Arc<Identity>) -> Result<Call, Fault> {

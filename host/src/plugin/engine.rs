@@ -21,6 +21,7 @@ use tokio::time::timeout;
 use tracing::{debug, info, warn};
 use wasmtime::{Cache, CacheConfig, Config, Enabled, Engine, PoolingAllocationConfig};
 
+use super::lane::SlowLane;
 use crate::limits;
 
 /// How long a guest runs before it gives its worker back to others.
@@ -65,6 +66,7 @@ pub(super) struct Sandbox {
     hooks: Arc<Semaphore>,
     deliveries: Arc<Semaphore>,
     clock: Arc<EpochClock>,
+    pub(super) slow_lane: SlowLane,
 }
 
 /// Which row of seats a call sits in.
@@ -110,6 +112,7 @@ impl Sandbox {
             hooks: Arc::new(Semaphore::new(seats - deliveries)),
             deliveries: Arc::new(Semaphore::new(deliveries)),
             clock,
+            slow_lane: SlowLane::default(),
         })
     }
 

@@ -23,6 +23,7 @@ pub(super) struct Meter {
     took: Histogram,
     queued: Histogram,
     memory: Histogram,
+    slow: Counter,
     outcomes: Mutex<BTreeMap<&'static str, Counter>>,
 }
 
@@ -43,6 +44,7 @@ impl Meter {
             took: histogram!("provost_plugin_call_seconds", "plugin" => name(), "hook" => hook),
             queued: histogram!("provost_plugin_queue_seconds", "plugin" => name(), "hook" => hook),
             memory: histogram!("provost_plugin_memory_bytes", "plugin" => name(), "hook" => hook),
+            slow: counter!("provost_plugin_slow_calls_total", "plugin" => name(), "hook" => hook),
             outcomes: Mutex::default(),
             plugin,
             group,
@@ -64,6 +66,11 @@ impl Meter {
     /// How long a call waited for a seat.
     pub(super) fn queued(&self, waited: Duration) {
         self.queued.record(waited);
+    }
+
+    /// A call that computed for so long that it went on in the slow lane.
+    pub(super) fn slow(&self) {
+        self.slow.increment(1);
     }
 
     /// How much memory a call had at its end, which is its most: memories only grow.

@@ -34,6 +34,7 @@ mod inspect;
 mod interest;
 mod jobs;
 mod keep;
+mod lane;
 mod load;
 mod manifest;
 mod memory;
