@@ -69,11 +69,15 @@ impl Call {
             Phase::After => Row::Deliveries,
         };
         let came = Instant::now();
-        let seat = house.sandbox.seat(own, row, allowed).await.map_err(|_full| {
-            Fault::new(FaultKind::Busy, format!("no instance became free within {} ms", allowed.as_millis()))
-        })?;
-
-        let began = Instant::now();
+        let (seat, began) = match house.sandbox.free_seat(own, row) {
+            Some(seat) => (seat, came),
+            None => {
+                let seat = house.sandbox.seat(own, row, allowed).await.map_err(|_full| {
+                    Fault::new(FaultKind::Busy, format!("no instance became free within {} ms", allowed.as_millis()))
+                })?;
+                (seat, Instant::now())
+            }
+        };
         let queued = began.duration_since(came);
         if let Some(meter) = meter {
             meter.queued(queued);
@@ -106,10 +110,9 @@ impl Call {
         Ok(Self { house: house.clone(), store, slow, meter: meter.cloned(), queued, allowed, seat })
     }
 
-    /// How much time is left, for the guest to know.
+    /// How much time there is, for the guest to know.
     pub(super) fn remaining_ms(&self) -> u32 {
-        let left = self.store.data().deadline.saturating_duration_since(Instant::now());
-        u32::try_from(left.as_millis()).unwrap_or(u32::MAX)
+        u32::try_from(self.allowed.as_millis()).unwrap_or(u32::MAX)
     }
 
     /// When the call must be over.

@@ -124,12 +124,16 @@ impl Sandbox {
         }
     }
 
+    /// A seat that is free at once.
+    pub(super) fn free_seat(&self, own: &Arc<Semaphore>, row: Row) -> Option<Seat> {
+        let plugin = own.clone().try_acquire_owned().ok()?;
+        let pool = self.pool(row).clone().try_acquire_owned().ok()?;
+        Some(Seat { _plugin: plugin, _pool: pool, _running: self.clock.run() })
+    }
+
     /// Waits for a seat: first among the plugin's own calls, then in the pool.
     pub(super) async fn seat(&self, own: &Arc<Semaphore>, row: Row, patience: Duration) -> Result<Seat, Full> {
-        let pool = match row {
-            Row::Hooks => &self.hooks,
-            Row::Deliveries => &self.deliveries,
-        };
+        let pool = self.pool(row);
         let both = async {
             let plugin = own.clone().acquire_owned().await?;
             let pool = pool.clone().acquire_owned().await?;
@@ -137,6 +141,13 @@ impl Sandbox {
         };
         let (plugin, pool) = timeout(patience, both).await.map_err(|_| Full)?.map_err(|_| Full)?;
         Ok(Seat { _plugin: plugin, _pool: pool, _running: self.clock.run() })
+    }
+
+    fn pool(&self, row: Row) -> &Arc<Semaphore> {
+        match row {
+            Row::Hooks => &self.hooks,
+            Row::Deliveries => &self.deliveries,
+        }
     }
 }
 
