@@ -25,8 +25,8 @@ fn runtime() -> Runtime {
 }
 
 /// A before-write hook in a fresh instance, beside a bare instantiate-and-call of the same component, built as plugins are
-/// shipped. Bare wasmtime is handed the document as text. Ours writes it for the first plugin of a request, and hands it
-/// to each that comes after.
+/// shipped, with the same arguments. Bare wasmtime is handed the document as text. Ours writes it for the first plugin of
+/// a request, and hands it to each that comes after.
 fn hook_call(c: &mut Criterion) {
     let runtime = runtime();
     let table = plugin(
@@ -67,7 +67,7 @@ fn hook_call(c: &mut Criterion) {
     for (name, safety) in [("bare_wasmtime", Safety::Off), ("bare_wasmtime_made_safe", Safety::On)] {
         let bare = Bare::new(Path::new(guests::AS_SHIPPED), config_json.clone(), safety);
         group.bench_function(name, |b| {
-            b.to_async(&runtime).iter(async || bare.call(&document).await);
+            b.to_async(&runtime).iter(async || bare.call(&cx.actor, &document).await);
         });
     }
     group.finish();

@@ -1,8 +1,8 @@
 //! One call of one guest: a seat, a fresh store and instance, two clocks, and what came of it.
 //!
 //! While the guest computes, the epoch takes its thread from it every millisecond and looks at the deadline; one that
-//! goes on computing moves to the slow lane, and rests in between. While it waits in an import, the outer timeout looks. Whatever happens, the store
-//! is dropped with the call, and with it all that the guest had.
+//! goes on computing moves to the slow lane, and rests in between. While it waits in an import, the outer timeout looks.
+//! Whatever happens, the store is dropped with the call, and with it all that the guest had.
 
 use std::future::poll_fn;
 use std::pin::Pin;

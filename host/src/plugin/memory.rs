@@ -38,6 +38,8 @@ impl ResourceLimiter for Memory {
             return Ok(false);
         }
         self.bytes = bytes;
+        // Whoever asked for too much and then for less has got what it needs.
+        self.refused = None;
         Ok(true)
     }
 
@@ -77,6 +79,16 @@ mod tests {
         assert!(memory.memory_growing(0, 1 << 20, None).unwrap());
         assert!(!memory.memory_growing(2 << 20, (2 << 20) + 1, None).unwrap());
         assert_eq!(memory.refused(), Some("wanted more than 3 MiB of memory"));
+    }
+
+    #[test]
+    fn whoever_then_makes_do_with_less_was_refused_nothing() {
+        let mut memory = Memory::new(1 << 20);
+
+        assert!(!memory.memory_growing(0, 2 << 20, None).unwrap());
+        assert!(memory.refused().is_some());
+        assert!(memory.memory_growing(0, 1 << 20, None).unwrap());
+        assert_eq!(memory.refused(), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Router;
 use axum::routing::get;
+use provost::context::Actor;
 use sled::Transactional as _;
 use tempfile::TempDir;
 use wasmtime::component::{Component, HasSelf, Linker, ResourceTable};
@@ -87,7 +88,8 @@ impl Bare {
         Self { engine, instance, config: config.into() }
     }
 
-    pub async fn call(&self, document: &str) {
+    /// Hands the guest what ours hands it.
+    pub async fn call(&self, actor: &Actor, document: &str) {
         use world::exports::provost::plugin::before_write::{Change, Context};
         use world::provost::plugin::types::{Caller, Operation};
 
@@ -103,7 +105,12 @@ impl Bare {
             operation: Operation::Create,
             resource_type: "User".to_owned(),
             resource_id: None,
-            caller: Caller { subject: "bench".to_owned(), client: None, scopes: Vec::new(), claims: "{}".to_owned() },
+            caller: Caller {
+                subject: actor.subject.clone(),
+                client: actor.client.clone(),
+                scopes: actor.scopes.iter().map(|scope| scope.as_str().to_owned()).collect(),
+                claims: "{}".to_owned(),
+            },
             attempt: 1,
             remaining_ms: 500,
             dry_run: false,
