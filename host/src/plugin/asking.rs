@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use jiff::Timestamp;
 use provost_scim::{Attributes, ResourceType, changed_paths};
 use serde_json::Value;
@@ -48,13 +49,13 @@ impl PluginSet {
         }
         .context(call.remaining_ms());
 
-        let (deadline, hook) = (call.deadline(), hook.clone());
-        let answer = call.run(|mut store| async move {
-            let answer = deadline.hold(async {
-                let instance = hook.instantiate_async(&mut store).await.map_err(not_started)?;
-                instance.provost_plugin_before_write().call_review(&mut store, &context, &told).await
-            });
-            (answer.await, store)
+        let hook = hook.clone();
+        let answer = call.run(move |store| {
+            async move {
+                let instance = hook.instantiate_async(&mut *store).await.map_err(not_started)?;
+                instance.provost_plugin_before_write().call_review(&mut *store, &context, &told).await
+            }
+            .boxed()
         });
         let (answer, guest) = answer.await?;
         let mut verdict = encode::verdict(answer.map_err(reported)?, identity.bounds.output_bytes)?;
@@ -91,13 +92,13 @@ impl PluginSet {
         let resource_id = inquiry.target.map(|target| target.id().to_string());
         let context = Told { resource_id, ..asked }.context(call.remaining_ms());
 
-        let (deadline, hook) = (call.deadline(), hook.clone());
-        let answer = call.run(|mut store| async move {
-            let answer = deadline.hold(async {
-                let instance = hook.instantiate_async(&mut store).await.map_err(not_started)?;
-                instance.provost_plugin_access().call_decide(&mut store, &context, target.as_ref()).await
-            });
-            (answer.await, store)
+        let hook = hook.clone();
+        let answer = call.run(move |store| {
+            async move {
+                let instance = hook.instantiate_async(&mut *store).await.map_err(not_started)?;
+                instance.provost_plugin_access().call_decide(&mut *store, &context, target.as_ref()).await
+            }
+            .boxed()
         });
         let (answer, _guest) = answer.await?;
         Ok(encode::decision(answer.map_err(reported)?, identity.bounds.output_bytes)?)
@@ -120,13 +121,13 @@ impl PluginSet {
             .await?;
         let context = Told::of(cx, act, &resource_type.name).context(call.remaining_ms());
 
-        let (deadline, hook) = (call.deadline(), hook.clone());
-        let answer = call.run(|mut store| async move {
-            let answer = deadline.hold(async {
-                let instance = hook.instantiate_async(&mut store).await.map_err(not_started)?;
-                instance.provost_plugin_shape().call_shape(&mut store, &context, &told).await
-            });
-            (answer.await, store)
+        let hook = hook.clone();
+        let answer = call.run(move |store| {
+            async move {
+                let instance = hook.instantiate_async(&mut *store).await.map_err(not_started)?;
+                instance.provost_plugin_shape().call_shape(&mut *store, &context, &told).await
+            }
+            .boxed()
         });
         let (answer, _guest) = answer.await?;
         let mut shaped = encode::shaped(answer.map_err(reported)?, documents.len(), identity.bounds.output_bytes)?;
@@ -151,13 +152,13 @@ impl PluginSet {
         let call = self.begin(plugin, identity, HookGroup::Schedule, occasion, allowed).await?;
         let context = Told { attempt: run.attempt, ..Told::of_job(cx) }.context(call.remaining_ms());
 
-        let (deadline, hook) = (call.deadline(), hook.clone());
-        let answer = call.run(|mut store| async move {
-            let answer = deadline.hold(async {
-                let instance = hook.instantiate_async(&mut store).await.map_err(not_started)?;
-                instance.provost_plugin_schedule().call_run(&mut store, &context, &told).await
-            });
-            (answer.await, store)
+        let hook = hook.clone();
+        let answer = call.run(move |store| {
+            async move {
+                let instance = hook.instantiate_async(&mut *store).await.map_err(not_started)?;
+                instance.provost_plugin_schedule().call_run(&mut *store, &context, &told).await
+            }
+            .boxed()
         });
         let (answer, _guest) = answer.await?;
         Ok(encode::report(answer.map_err(reported)?))
@@ -179,13 +180,13 @@ impl PluginSet {
             .await?;
         let context = Told::afterwards(message, attempt).context(call.remaining_ms());
 
-        let (deadline, hook) = (call.deadline(), hook.clone());
-        let answer = call.run(|mut store| async move {
-            let answer = deadline.hold(async {
-                let instance = hook.instantiate_async(&mut store).await.map_err(not_started)?;
-                instance.provost_plugin_observe().call_observe(&mut store, &context, sequence, &told).await
-            });
-            (answer.await, store)
+        let hook = hook.clone();
+        let answer = call.run(move |store| {
+            async move {
+                let instance = hook.instantiate_async(&mut *store).await.map_err(not_started)?;
+                instance.provost_plugin_observe().call_observe(&mut *store, &context, sequence, &told).await
+            }
+            .boxed()
         });
         let (answer, _guest) = answer.await?;
         answer.map_err(reported)
@@ -210,13 +211,13 @@ impl PluginSet {
             .await?;
         let context = Told::afterwards(message, attempt).context(call.remaining_ms());
 
-        let (deadline, hook) = (call.deadline(), hook.clone());
-        let answer = call.run(|mut store| async move {
-            let answer = deadline.hold(async {
-                let instance = hook.instantiate_async(&mut store).await.map_err(not_started)?;
-                instance.provost_plugin_deliver().call_deliver(&mut store, &context, &told).await
-            });
-            (answer.await, store)
+        let hook = hook.clone();
+        let answer = call.run(move |store| {
+            async move {
+                let instance = hook.instantiate_async(&mut *store).await.map_err(not_started)?;
+                instance.provost_plugin_deliver().call_deliver(&mut *store, &context, &told).await
+            }
+            .boxed()
         });
         let (answer, _guest) = answer.await?;
         answer.map_err(reported)

@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::time::{Instant, timeout_at};
 use wasmtime::{Store, UpdateDeadline};
@@ -42,7 +44,6 @@ const REST: Duration = Duration::from_millis(6);
 
 /// A call that is about to happen: its store is ready, its time runs.
 pub(super) struct Call {
-    house: Arc<House>,
     store: Store<Guest>,
     /// Whether it has computed for longer than a quick answer takes.
     slow: Arc<AtomicBool>,
@@ -107,7 +108,7 @@ impl Call {
             };
             Ok(UpdateDeadline::YieldCustom(EPOCHS_PER_TURN, pause))
         });
-        Ok(Self { house: house.clone(), store, slow, meter: meter.cloned(), queued, allowed, seat })
+        Ok(Self { store, slow, meter: meter.cloned(), queued, allowed, seat })
     }
 
     /// How much time there is, for the guest to know.
@@ -115,22 +116,17 @@ impl Call {
         u32::try_from(self.allowed.as_millis()).unwrap_or(u32::MAX)
     }
 
-    /// When the call must be over.
-    pub(super) fn deadline(&self) -> Deadline {
-        Deadline { at: self.store.data().deadline, allowed: self.allowed }
-    }
-
-    /// Makes the call: what the guest answered and left behind, or what it did wrong. If it computes for long, it goes on
-    /// in the slow lane.
-    pub(super) async fn run<T, F>(self, ask: impl FnOnce(Store<Guest>) -> F) -> Result<(T, Guest), Fault>
-    where
-        T: Send + 'static,
-        F: Future<Output = (wasmtime::Result<T>, Store<Guest>)> + Send + 'static,
-    {
-        let Self { house, store, slow, meter, queued, allowed: _, seat } = self;
-        let asked = ask(store);
+    /// Makes the call, until the guest answers, fails, or its time is over: what it answered and left behind, or what it
+    /// did wrong. If it computes for long, it goes on in the slow lane.
+    pub(super) async fn run<T: Send + 'static>(
+        self,
+        ask: impl for<'a> FnOnce(&'a mut Store<Guest>) -> BoxFuture<'a, wasmtime::Result<T>> + Send + 'static,
+    ) -> Result<(T, Guest), Fault> {
+        let Self { mut store, slow, meter, queued, allowed, seat } = self;
+        let (house, deadline) = (store.data().house.clone(), store.data().deadline);
         let mut guest = Box::pin(async move {
-            let (answer, store) = asked.await;
+            let answer = timeout_at(deadline, ask(&mut store)).await;
+            let answer = answer.unwrap_or_else(|_| Err(Breach::Deadline(allowed).into()));
             let guest = store.into_data();
             // Only now is there an instance free in the pool.
             drop(seat);
@@ -162,20 +158,6 @@ impl Call {
     }
 }
 
-/// When a call must be over.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Deadline {
-    at: Instant,
-    allowed: Duration,
-}
-
-impl Deadline {
-    /// Runs the guest until it answers, fails, or its time is over.
-    pub(super) async fn hold<T>(self, guest: impl Future<Output = wasmtime::Result<T>>) -> wasmtime::Result<T> {
-        timeout_at(self.at, guest).await.unwrap_or_else(|_| Err(Breach::Deadline(self.allowed).into()))
-    }
-}
-
 /// Asks a plugin who it is.
 pub(super) async fn describe(
     house: &Arc<House>,
@@ -183,13 +165,13 @@ pub(super) async fn describe(
     lifecycle: &LifecycleHooksPre<Guest>,
 ) -> Result<Info, Fault> {
     let call = begin_lifecycle(house, identity).await?;
-    let (deadline, lifecycle) = (call.deadline(), lifecycle.clone());
-    let answer = call.run(|mut store| async move {
-        let answer = deadline.hold(async {
-            let hooks = lifecycle.instantiate_async(&mut store).await.map_err(not_started)?;
-            hooks.provost_plugin_lifecycle().call_describe(&mut store).await
-        });
-        (answer.await, store)
+    let lifecycle = lifecycle.clone();
+    let answer = call.run(move |store| {
+        async move {
+            let hooks = lifecycle.instantiate_async(&mut *store).await.map_err(not_started)?;
+            hooks.provost_plugin_lifecycle().call_describe(&mut *store).await
+        }
+        .boxed()
     });
     answer.await.map(|(info, _)| info)
 }
@@ -201,13 +183,13 @@ pub(super) async fn check_config(
     lifecycle: &LifecycleHooksPre<Guest>,
 ) -> Result<Vec<Finding>, Fault> {
     let call = begin_lifecycle(house, identity).await?;
-    let (deadline, lifecycle, identity) = (call.deadline(), lifecycle.clone(), identity.clone());
-    let answer = call.run(|mut store| async move {
-        let answer = deadline.hold(async {
-            let hooks = lifecycle.instantiate_async(&mut store).await.map_err(not_started)?;
-            hooks.provost_plugin_lifecycle().call_check_config(&mut store, &identity.config_json).await
-        });
-        (answer.await, store)
+    let (lifecycle, identity) = (lifecycle.clone(), identity.clone());
+    let answer = call.run(move |store| {
+        async move {
+            let hooks = lifecycle.instantiate_async(&mut *store).await.map_err(not_started)?;
+            hooks.provost_plugin_lifecycle().call_check_config(&mut *store, &identity.config_json).await
+        }
+        .boxed()
     });
     answer.await.map(|(findings, _)| findings)
 }
